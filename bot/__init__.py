@@ -1,0 +1,1 @@
+"""The chat side: platforms, commands, cards, answers, and the use cases behind them."""

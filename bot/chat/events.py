@@ -1,0 +1,58 @@
+"""What comes in from a platform. Every event is plain data and survives a round trip through JSON."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bot.chat.places import Account, MessageRef, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that a person sent. ``handle`` means something to its platform only; ``size`` in bytes, if told."""
+
+    handle: str
+    name: str
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A person wrote something, sent a file, or both.
+
+    ``id`` is unique on its platform and the same when the platform repeats itself. ``addressed`` is true in
+    private places, and in groups where the bot is mentioned or replied to.
+    """
+
+    id: str
+    place: Place
+    author: Account
+    ref: MessageRef
+    text: str = ""
+    uploads: tuple[Upload, ...] = ()
+    addressed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A person pressed a button. ``token`` is what the button was sent with; ``ref`` is the message it is on."""
+
+    id: str
+    place: Place
+    author: Account
+    ref: MessageRef
+    token: str
+
+
+Event = Message | Press
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The short answer to a press, shown at the button for a moment (or as an alert to be closed)."""
+
+    text: str = ""
+    alert: bool = False
+
+
+# Returns once the event is stored and cannot be lost; a press is handled by then, a message is handled after.
+Deliver = Callable[[Event], Awaitable[Ack | None]]

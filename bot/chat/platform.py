@@ -1,0 +1,61 @@
+"""The seam to a chat platform: one protocol of six methods, and the limits that a platform has."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from bot.chat.content import Content
+from bot.chat.events import Deliver, Upload
+from bot.chat.places import MessageRef, Place, PlaceKind
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A platform's numbers. Lengths in UTF-16 units, intervals in seconds between calls to one place."""
+
+    text_units: int
+    private_interval: float
+    group_interval: float
+    calls_per_second: float
+    upload_bytes: int
+    # True when sending twice with the same key shows one message: a repeat is harmless there.
+    repeatable_sends: bool = False
+
+    def interval(self, place: Place) -> float:
+        """Least seconds between two calls to this place."""
+        return self.private_interval if place.kind is PlaceKind.PRIVATE else self.group_interval
+
+
+@runtime_checkable
+class Platform(Protocol):
+    """A chat platform. ``send`` and ``edit`` make exactly one attempt and raise what ``errors.py`` lists.
+
+    Pace, order and repetition are the callers' (``bot/answering``); a platform neither sleeps nor retries.
+    """
+
+    name: str
+    limits: Limits
+
+    async def start(self, deliver: Deliver) -> None:
+        """Begin to hand over what comes in. Raises ``UserError`` if it cannot start at all."""
+        ...
+
+    async def stop(self) -> None:
+        """Hand over nothing more, close what is open. May be called without ``start``."""
+        ...
+
+    async def send(self, place: Place, content: Content, *, key: str, reply_to: MessageRef | None = None) -> MessageRef:
+        """Show something new. ``key`` names this very message for platforms that recognise a repeat."""
+        ...
+
+    async def edit(self, ref: MessageRef, content: Content) -> None:
+        """Replace what a message shows. Showing the same again is a success."""
+        ...
+
+    def fetch(self, upload: Upload) -> AsyncIterator[bytes]:
+        """The bytes of an uploaded file, in pieces. Raises ``Vanished`` or ``Unavailable``."""
+        ...
+
+    async def typing(self, place: Place) -> None:
+        """Show for some seconds that an answer is being made, where the platform can. Never raises."""
+        ...

@@ -1,0 +1,1 @@
+"""Datasets, fine-tune jobs and models. Knows no chat and no database."""

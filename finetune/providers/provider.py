@@ -1,0 +1,156 @@
+"""The seam to whoever trains and serves models: plain types and one protocol of six methods."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from finetune.jobs import JobState
+from finetune.parameters import Hyperparameters, Range
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base model that a provider can tune.
+
+    ``recommended`` overrides a preset's values (keys are fields of :class:`Hyperparameters`), because a learning
+    rate meant for 7B teaches a model of 135M nothing. ``context`` is in tokens.
+    """
+
+    id: str
+    name: str
+    context: int
+    licence: str
+    languages: tuple[str, ...]
+    recommended: Mapping[str, float] = field(default_factory=dict)
+    # Translation keys of one-line remarks that people should read once (``base.<note>``).
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FineTune:
+    """What to train: immutable, and all that a provider needs to know.
+
+    ``key`` is made by us, matches ``[a-z0-9-]{1,48}``, and is the idempotency key: submitting the same key and
+    attempt twice starts one training. Both files are JSONL of chat messages, already judged.
+    """
+
+    key: str
+    name: str
+    base: str
+    training_file: Path
+    validation_file: Path | None
+    hyperparameters: Hyperparameters
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """An amount range in ``currency``, with where the figure comes from and the date it was read."""
+
+    low: float
+    high: float
+    currency: str
+    source: str
+    dated: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will take. ``None`` means that it is not known, and is shown so.
+
+    ``steps``: optimiser steps. ``tokens``: tokens of one epoch after the cut at ``max_tokens``.
+    ``seconds``: a range. ``free`` says that the provider takes no money at all.
+    """
+
+    steps: int
+    tokens: int | None
+    tokens_exact: bool
+    seconds: tuple[float, float] | None
+    price: Price | None
+    free: bool
+    cut_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed: a translation code (``failure.<code>``), its fields, and the provider's own words."""
+
+    code: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a job seems to its provider now.
+
+    ``word`` is the provider's own. ``lost`` is true when the attempt can no longer end by itself (its process is
+    gone and left no result): the caller may submit the next attempt. ``losses``: (step, training loss) so far, at
+    most a few hundred points. ``heartbeat_age``: seconds since the trainer last gave a sign of life.
+    ``model``: the full id to serve, once succeeded.
+    """
+
+    state: JobState
+    word: str
+    lost: bool = False
+    step: int | None = None
+    steps: int | None = None
+    loss: float | None = None
+    losses: tuple[tuple[int, float], ...] = ()
+    tokens_per_second: float | None = None
+    seconds_left: float | None = None
+    heartbeat_age: float | None = None
+    trained_tokens: int | None = None
+    validation_loss: tuple[float, float] | None = None  # held-out loss before and after
+    model: str | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An OpenAI-compatible place to ask: everything that the ``openai`` SDK needs."""
+
+    base_url: str
+    api_key: str
+    model: str
+    context: int
+    extra_body: Mapping[str, object] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """Someone who trains models and serves them.
+
+    All methods raise :class:`finetune.errors.ProviderError` for a final no and
+    :class:`finetune.errors.ProviderUnavailable` for "not now".
+    """
+
+    name: str
+    bases: Sequence[Base]
+    ranges: Mapping[str, Range]
+
+    async def plan(self, job: FineTune) -> Plan:
+        """What this run would take. Starts nothing."""
+        ...
+
+    async def submit(self, job: FineTune, attempt: int) -> str:
+        """Start an attempt (or find it already started); return the handle to ask with."""
+        ...
+
+    async def status(self, handle: str) -> Status:
+        """How the job seems now."""
+        ...
+
+    async def log(self, handle: str) -> bytes:
+        """The provider's log of the job, UTF-8, newest last."""
+        ...
+
+    async def cancel(self, handle: str) -> None:
+        """Ask for the end. Returns at once; ``status`` tells when it is so. Repeating it is harmless."""
+        ...
+
+    def endpoint(self, model: str) -> AbstractAsyncContextManager[Endpoint]:
+        """Where ``model`` (a tuned model's full id or a base's id) answers; held open while in use."""
+        ...

@@ -1,0 +1,1 @@
+"""What is remembered: tables, repositories, migrations, files. Knows no chat."""
