@@ -1,0 +1,119 @@
+"""Conversations and their turns: the context of every answer, kept through restarts."""
+
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from storage.clock import now
+from storage.tables import Conversation, Turn
+
+
+async def at(session: AsyncSession, platform: str, chat: str, thread: str, kind: str) -> Conversation:
+    """The conversation of a place, made when it is new."""
+    query = select(Conversation).where(
+        Conversation.platform == platform, Conversation.chat == chat, Conversation.thread == thread
+    )
+    found = await session.scalar(query)
+    if found is None:
+        found = Conversation(platform=platform, chat=chat, thread=thread, kind=kind)
+        session.add(found)
+        await session.flush()
+    return found
+
+
+async def get(session: AsyncSession, conversation_id: int) -> Conversation | None:
+    """By number."""
+    return await session.get(Conversation, conversation_id)
+
+
+async def add(session: AsyncSession, conversation_id: int, role: str, text: str, state: str, **values: Any) -> Turn:
+    """Store something said."""
+    turn = Turn(conversation_id=conversation_id, role=role, text=text, state=state, created_at=now(), **values)
+    session.add(turn)
+    await session.flush()
+    return turn
+
+
+async def turn(session: AsyncSession, turn_id: int) -> Turn | None:
+    """By number."""
+    return await session.get(Turn, turn_id)
+
+
+async def revise(session: AsyncSession, turn_id: int, **values: Any) -> None:
+    """Change a turn's facts."""
+    await session.execute(update(Turn).where(Turn.id == turn_id).values(**values))
+
+
+async def waiting(session: AsyncSession, conversation_id: int) -> list[Turn]:
+    """What people said that has no answer under way yet, in order."""
+    query = select(Turn).where(Turn.conversation_id == conversation_id, Turn.state == "waiting")
+    return list(await session.scalars(query.order_by(Turn.id)))
+
+
+async def history(session: AsyncSession, conversation: Conversation, before: int, limit: int = 200) -> list[Turn]:
+    """The context: finished turns since it was cleared, before turn ``before``, oldest first."""
+    query = select(Turn).where(
+        Turn.conversation_id == conversation.id,
+        Turn.id > conversation.cleared_at_turn,
+        Turn.id < before,
+        or_(
+            (Turn.role == "user") & (Turn.state == "answered"),
+            (Turn.role == "assistant") & Turn.state.in_(("done", "stopped", "interrupted")),
+        ),
+        Turn.text != "",
+    )
+    return list(await session.scalars(query.order_by(Turn.id.desc()).limit(limit)))[::-1]
+
+
+async def clear(session: AsyncSession, conversation_id: int) -> int:
+    """Begin anew: nothing said so far is context any more. Returns how many turns were in it."""
+    conversation = await session.get_one(Conversation, conversation_id)
+    newest = await session.scalar(select(func.max(Turn.id)).where(Turn.conversation_id == conversation_id)) or 0
+    count = await session.scalar(
+        select(func.count())
+        .select_from(Turn)
+        .where(Turn.conversation_id == conversation_id, Turn.id > conversation.cleared_at_turn)
+    )
+    conversation.cleared_at_turn = newest
+    conversation.trim_told = False
+    return count or 0
+
+
+async def last_answer(session: AsyncSession, conversation: Conversation) -> Turn | None:
+    """The newest answer of the context that was not replaced."""
+    query = select(Turn).where(
+        Turn.conversation_id == conversation.id,
+        Turn.role == "assistant",
+        Turn.id > conversation.cleared_at_turn,
+        Turn.state != "superseded",
+    )
+    return await session.scalar(query.order_by(Turn.id.desc()).limit(1))
+
+
+async def in_flight(session: AsyncSession) -> list[Turn]:
+    """Answers that a dead process left half-way."""
+    query = select(Turn).where(Turn.role == "assistant", Turn.state == "answering")
+    return list(await session.scalars(query.order_by(Turn.id)))
+
+
+async def conversations_waiting(session: AsyncSession) -> list[Conversation]:
+    """Conversations in which somebody still waits for an answer."""
+    query = select(Conversation).join(Turn, Turn.conversation_id == Conversation.id).where(Turn.state == "waiting")
+    return list((await session.scalars(query.distinct())).unique())
+
+
+async def forget(session: AsyncSession, person_id: int) -> int:
+    """Delete what a person said and what was answered to it. Returns how many turns were deleted."""
+    mine = select(Turn.id).where(Turn.person_id == person_id)
+    result = await session.execute(
+        delete(Turn).where(or_(Turn.id.in_(mine), Turn.answer_to.in_(mine))).returning(Turn.id)
+    )
+    return len(result.all())
+
+
+async def said_by(session: AsyncSession, person_id: int) -> list[Turn]:
+    """All that a person said and was answered, oldest first."""
+    mine = select(Turn.id).where(Turn.person_id == person_id)
+    query = select(Turn).where(or_(Turn.id.in_(mine), Turn.answer_to.in_(mine)))
+    return list(await session.scalars(query.order_by(Turn.id)))

@@ -1,0 +1,97 @@
+"""People, their accounts, one-time codes and browser sessions."""
+
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from storage.clock import now
+from storage.tables import AccountRow, Code, Person, WebSession
+
+
+async def find(session: AsyncSession, platform: str, external_id: str) -> Person | None:
+    """Who has this account."""
+    query = select(Person).join(AccountRow, AccountRow.person_id == Person.id)
+    return await session.scalar(query.where(AccountRow.platform == platform, AccountRow.external_id == external_id))
+
+
+async def get(session: AsyncSession, person_id: int) -> Person | None:
+    """By number."""
+    return await session.get(Person, person_id)
+
+
+async def everybody(session: AsyncSession) -> list[Person]:
+    """All, oldest first."""
+    return list(await session.scalars(select(Person).order_by(Person.id)))
+
+
+async def create(session: AsyncSession, name: str, role: str, language: str | None) -> Person:
+    """A new person, without an account yet."""
+    person = Person(name=name[:80], role=role, language=language, created_at=now())
+    session.add(person)
+    await session.flush()
+    return person
+
+
+async def link(session: AsyncSession, person_id: int, platform: str, external_id: str) -> None:
+    """Give a person an account."""
+    session.add(AccountRow(platform=platform, external_id=external_id, person_id=person_id))
+    await session.flush()
+
+
+async def account_of(session: AsyncSession, person_id: int, platform: str) -> str | None:
+    """A person's oldest account on a platform."""
+    query = select(AccountRow.external_id).where(AccountRow.person_id == person_id, AccountRow.platform == platform)
+    return await session.scalar(query.order_by(AccountRow.external_id).limit(1))
+
+
+async def count_role(session: AsyncSession, role: str) -> int:
+    """How many have this role."""
+    return await session.scalar(select(func.count()).select_from(Person).where(Person.role == role)) or 0
+
+
+async def first_with_role(session: AsyncSession, role: str) -> Person | None:
+    """The oldest person with this role."""
+    return await session.scalar(select(Person).where(Person.role == role).order_by(Person.id).limit(1))
+
+
+async def add_code(session: AsyncSession, code: Code) -> None:
+    """Keep a one-time code's digest."""
+    session.add(code)
+    await session.flush()
+
+
+async def code(session: AsyncSession, digest: str) -> Code | None:
+    """A code by its digest, spent or not."""
+    return await session.get(Code, digest)
+
+
+async def spend(session: AsyncSession, digest: str) -> bool:
+    """Mark a code as used; False if somebody else was first."""
+    result = await session.execute(
+        update(Code).where(Code.digest == digest, Code.spent_at.is_(None)).values(spent_at=now()).returning(Code.digest)
+    )
+    return result.scalar() is not None
+
+
+async def withdraw_unspent(session: AsyncSession, purpose: str) -> None:
+    """Forget codes of a purpose that nobody used."""
+    await session.execute(delete(Code).where(Code.purpose == purpose, Code.spent_at.is_(None)))
+
+
+async def add_session(session: AsyncSession, row: WebSession) -> None:
+    """Keep a browser's session."""
+    session.add(row)
+    await session.flush()
+
+
+async def browser(session: AsyncSession, digest: str, at: datetime) -> tuple[WebSession, Person] | None:
+    """The session and person of a browser, unless it has expired."""
+    query = select(WebSession, Person).join(Person, Person.id == WebSession.person_id)
+    row = (await session.execute(query.where(WebSession.digest == digest, WebSession.expires_at > at))).first()
+    return (row[0], row[1]) if row else None
+
+
+async def end_session(session: AsyncSession, digest: str) -> None:
+    """Sign a browser out."""
+    await session.execute(delete(WebSession).where(WebSession.digest == digest))
