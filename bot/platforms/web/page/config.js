@@ -1,0 +1,2 @@
+// What the server told this page when it was loaded.
+export const config = JSON.parse(document.getElementById("config").textContent);

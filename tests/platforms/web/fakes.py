@@ -1,0 +1,124 @@
+"""What the page is handed in the product, kept in memory here. Everything is written through at once."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.chat.errors import UserError
+from bot.chat.events import Ack, Event
+from bot.platforms.web.ports import Entry, Visitor
+
+
+class FakeDoor:
+    """Codes that work once, and sessions."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, str] = {"owner-code": "admin"}
+        self.sessions: dict[str, Visitor] = {}
+
+    async def redeem(self, code: str, name: str, language: str) -> str:
+        if code not in self.codes:
+            raise UserError("code_unknown")
+        role = self.codes.pop(code)
+        return self.admit(f"account-{len(self.sessions) + 1}", name, role)
+
+    def admit(self, account: str, name: str = "Ming", role: str = "admin", language: str = "") -> str:
+        token = hashlib.sha256(f"{account}{len(self.sessions)}".encode()).hexdigest()
+        self.sessions[token] = Visitor(account, name, role, language, f"room-{account}")
+        return token
+
+    async def visitor(self, token: str) -> Visitor | None:
+        return self.sessions.get(token)
+
+    async def leave(self, token: str) -> None:
+        self.sessions.pop(token, None)
+
+
+class FakeLog:
+    """A log that outlives the servers of a test."""
+
+    def __init__(self) -> None:
+        self.entries: dict[int, Entry] = {}
+        self.keys: dict[str, int] = {}
+        self.revision = 0
+
+    async def append(self, room: str, author: str, body: Mapping[str, object], key: str) -> Entry:
+        await asyncio.sleep(0)
+        if key not in self.keys:
+            self.revision += 1
+            self.keys[key] = number = len(self.entries) + 1
+            self.entries[number] = Entry(number, room, author, dict(body), self.revision, datetime.now(UTC))
+        return self.entries[self.keys[key]]
+
+    async def revise(self, room: str, id: int, body: Mapping[str, object]) -> Entry:  # noqa: A002
+        await asyncio.sleep(0)
+        former = self.entries[id]
+        if former.room != room:
+            raise KeyError(id)
+        self.revision += 1
+        self.entries[id] = Entry(id, room, former.author, dict(body), self.revision, former.created)
+        return self.entries[id]
+
+    async def since(self, room: str, revision: int, limit: int) -> Sequence[Entry]:
+        await asyncio.sleep(0)
+        changed = [entry for entry in self.entries.values() if entry.room == room and entry.revision > revision]
+        return sorted(changed, key=lambda entry: entry.revision)[:limit]
+
+    async def latest(self, room: str, before: int | None, limit: int) -> Sequence[Entry]:
+        await asyncio.sleep(0)
+        own = [entry for entry in self.entries.values() if entry.room == room and (not before or entry.id < before)]
+        return own[-limit:]
+
+
+class FakeFiles:
+    """Content-addressed files in a folder of the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    async def put(self, data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        self.path(digest).write_bytes(data)
+        return digest
+
+    def path(self, digest: str) -> Path:
+        return self.folder / digest
+
+
+class FakeProbes:
+    """As well as a test says."""
+
+    def __init__(self) -> None:
+        self.living = True
+        self.checks = {"database": True}
+
+    async def alive(self) -> bool:
+        return self.living
+
+    async def ready(self) -> Mapping[str, bool]:
+        return self.checks
+
+
+class Inbox:
+    """Stands where the product takes events in: keeps them, and lets a test wait for them."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.ack: Ack | None = None
+        self.error: Exception | None = None
+        self._changed = asyncio.Condition()
+
+    async def deliver(self, event: Event) -> Ack | None:
+        if self.error is not None:
+            raise self.error
+        async with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
+        return self.ack
+
+    async def wait(self, count: int) -> list[Event]:
+        async with asyncio.timeout(10), self._changed:
+            await self._changed.wait_for(lambda: len(self.events) >= count)
+        return self.events
