@@ -62,7 +62,8 @@ class Database:
         if self.is_sqlite:
             assert self.url.database is not None
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = create_async_engine(self.url, pool_pre_ping=not self.is_sqlite)
+        # Parameters are people's words: they must not stand in an error that is logged.
+        self._engine = create_async_engine(self.url, pool_pre_ping=not self.is_sqlite, hide_parameters=True)
         if self.is_sqlite:
             _tune_sqlite(self._engine)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)

@@ -35,10 +35,10 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
-class LongText(TypeDecorator[str]):
-    """Text of any length, without what PostgreSQL refuses: both databases keep the same."""
+class ShortText(TypeDecorator[str]):
+    """A name, an id or a word, without what PostgreSQL refuses: both databases keep the same."""
 
-    impl = Text
+    impl: type[String] = String
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
@@ -46,8 +46,8 @@ class LongText(TypeDecorator[str]):
         return None if value is None else storable(value)
 
 
-class ShortText(LongText):
-    """A name, an id or a word: up to 255 characters by convention."""
+class LongText(ShortText):
+    """The same at any length."""
 
-    impl = String
+    impl = Text
     cache_ok = True

@@ -24,6 +24,8 @@ class Base:
     licence: str
     languages: tuple[str, ...]
     recommended: Mapping[str, float] = field(default_factory=dict)
+    # How to ask it and what is tuned from it: arguments of a chat completion (temperature, max_tokens, ...).
+    sampling: Mapping[str, object] = field(default_factory=dict)
     # Translation keys of one-line remarks that people should read once (``base.<note>``).
     notes: tuple[str, ...] = ()
 

@@ -97,6 +97,15 @@ async def in_flight(session: AsyncSession) -> list[Turn]:
     return list(await session.scalars(query.order_by(Turn.id)))
 
 
+async def answered(session: AsyncSession, conversation_id: int) -> None:
+    """No question of a conversation is being answered any more."""
+    await session.execute(
+        update(Turn)
+        .where(Turn.conversation_id == conversation_id, Turn.role == "user", Turn.state == "answering")
+        .values(state="answered")
+    )
+
+
 async def conversations_waiting(session: AsyncSession) -> list[Conversation]:
     """Conversations in which somebody still waits for an answer."""
     query = select(Conversation).join(Turn, Turn.conversation_id == Conversation.id).where(Turn.state == "waiting")

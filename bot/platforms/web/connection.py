@@ -32,6 +32,7 @@ CATCH_UP = 200
 # How often a quiet connection looks at the log and the door: what another process wrote, a session that was ended.
 REFRESH_SECONDS = 10.0
 PRESSES_AT_ONCE = 8
+MESSAGES_WAITING = 64
 # The close code that tells the page to show the sign-in instead of trying again.
 SIGNED_OUT = 4401
 
@@ -65,19 +66,24 @@ class Connection:
         self._cursor: int | None = None
         self._pressing = 0
         self._listener: Listener = house.rooms.join(visitor.room)
+        # Taken in by a task of its own: a ping is answered even while a message is being stored.
+        self._said: asyncio.Queue[Say | None] = asyncio.Queue(MESSAGES_WAITING)
 
     async def run(self) -> None:
         """Until either side ends it."""
         pump = asyncio.create_task(self._pump())
+        listening = asyncio.create_task(self._listen())
         self._listener.push(self._house.hello(self._visitor))
         try:
             async for message in self._socket:
                 if message.type is not WSMsgType.TEXT or not await self._take(message.data):
                     break
         finally:
+            # What was said before the page went is taken in all the same.
+            await self._said.put(None)
             pump.cancel()
             self._house.rooms.leave(self._visitor.room, self._listener)
-            await asyncio.wait([pump])
+            await asyncio.wait([pump, listening])
 
     async def _take(self, data: str) -> bool:
         try:
@@ -96,8 +102,7 @@ class Connection:
             case Earlier(before):
                 await self._history(before)
             case Say():
-                said = self._house.reception.say(self._visitor, frame, self._language)
-                self._listener.push(await self._settled(said, "failed", frame.id))
+                await self._said.put(frame)
             case Tap() if self._pressing >= PRESSES_AT_ONCE:
                 text = translator(self._language)("web.button.busy")
                 self._listener.push({"ack": frame.id, "text": text, "alert": False})
@@ -108,14 +113,23 @@ class Connection:
                 task.add_done_callback(self._house.presses.discard)
         return True
 
+    async def _listen(self) -> None:
+        while (say := await self._said.get()) is not None:
+            said = self._house.reception.say(self._visitor, say, self._language)
+            outcome = await self._settled(said, "failed", say.id)
+            if outcome is not None:
+                self._listener.push(outcome)
+
     async def _press(self, tap: Tap) -> None:
         try:
             pressed = self._house.reception.tap(self._visitor, tap, self._language)
-            self._listener.push(await self._settled(pressed, "ack", tap.id))
+            outcome = await self._settled(pressed, "ack", tap.id)
+            if outcome is not None:
+                self._listener.push(outcome)
         finally:
             self._pressing -= 1
 
-    async def _settled(self, work: Awaitable[Frame], key: str, name: str) -> Frame:
+    async def _settled(self, work: Awaitable[Frame | None], key: str, name: str) -> Frame | None:
         try:
             return await work
         except Exception:

@@ -26,8 +26,13 @@ class Reception:
     incoming: Incoming
     deliver: Deliver | None = None
 
-    async def say(self, visitor: Visitor, say: Say, language: str) -> Mapping[str, object]:
-        """A message; answers ``accepted`` once it cannot be lost. Sent again with the same id it is no second one."""
+    async def say(self, visitor: Visitor, say: Say, language: str) -> Mapping[str, object] | None:
+        """A message; answers ``accepted`` once it cannot be lost. Sent again with the same id it is no second one.
+
+        ``None`` while closing: what is not answered stays with the page, which sends it again.
+        """
+        if self.deliver is None:
+            return None
         if len(say.text.encode("utf-16-le")) > 2 * LONGEST_TEXT:
             return {"failed": say.id, "text": translator(language)("web.message.too_long", limit=LONGEST_TEXT)}
         if say.silent:

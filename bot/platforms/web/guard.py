@@ -107,9 +107,10 @@ class Guard:
         """The only origin our page has under this ``Host``; ``None`` when the name is not ours (DNS rebinding)."""
         try:
             asked = URL(f"http://{request.headers.get('Host', '')}")
+            port = asked.port
         except ValueError:
             return None
-        if asked.host is None or asked.path not in ("", "/") or asked.user:
+        if asked.host is None or asked != asked.origin():
             return None
         if (
             self._public
@@ -117,7 +118,7 @@ class Guard:
             and asked.authority.rsplit("@")[-1] == self._public.authority
         ):
             return str(self._public)
-        if asked.port != self.port or not self._ours(asked.host.lower()):
+        if port != self.port or not self._ours(asked.host.lower()):
             return None
         return str(asked.origin())
 

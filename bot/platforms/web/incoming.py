@@ -1,11 +1,13 @@
 """Files that people send: on their way, and waiting to be fetched. A folder and nothing else."""
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from bot.chat.errors import Unavailable, Vanished
@@ -47,6 +49,7 @@ class Incoming:
                     if size > limit:
                         raise TooLarge
                     await asyncio.to_thread(file.write, piece)
+                await asyncio.to_thread(_settle, file)
             finally:
                 await asyncio.to_thread(file.close)
             await asyncio.to_thread(part.rename, self._folder / handle)
@@ -88,3 +91,9 @@ class Incoming:
             with suppress(FileNotFoundError):
                 if path.suffix != ".part" and path.stat().st_mtime < oldest:
                     path.unlink()
+
+
+def _settle(file: BinaryIO) -> None:
+    # What was accepted must still be there after a power cut.
+    file.flush()
+    os.fsync(file.fileno())

@@ -78,6 +78,7 @@ class Server:
         application.router.add_get("/ws", self._sockets.serve)
         application.router.add_get("/healthz", self._alive)
         application.router.add_get("/readyz", self._ready)
+        application.router.add_get("/session", self._session)
         application.router.add_get("/static/{build}/{name:.+}", self._assets.serve)
         application.router.add_get("/files/{digest}/{name}", self._downloads.send)
         application.router.add_post("/sign-in", self._sessions.sign_in)
@@ -101,6 +102,10 @@ class Server:
             "maxUploadBytes": self._max_upload_bytes,
         }
         return self._assets.shell("chat", visitor.language or language(request), config)
+
+    async def _session(self, request: web.Request) -> web.StreamResponse:
+        # A strict cookie is withheld when somebody comes by a link from elsewhere; the sign-in page asks again.
+        return web.json_response({"ok": request[VISITOR] is not None})
 
     async def _alive(self, _: web.Request) -> web.StreamResponse:
         alive = await self._probes.alive()

@@ -20,10 +20,11 @@ function plot(points, caption) {
   const area = `${spots[0][0].toFixed(1)},${HEIGHT} ${line} ${lastX.toFixed(1)},${HEIGHT}`;
   return svg(
     "svg",
-    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": caption },
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": caption },
     svg("polygon", { points: area, class: "area" }),
     svg("polyline", { points: line, class: "curve" }),
-    svg("circle", { cx: lastX.toFixed(1), cy: lastY.toFixed(1), r: 3.5, class: "spot" }),
+    // A line without length has round ends only: a dot that stays round however the drawing is stretched.
+    svg("path", { d: `M${lastX.toFixed(1)} ${lastY.toFixed(1)}h0`, class: "spot" }),
   );
 }
 

@@ -30,7 +30,7 @@ const tools = {
   arrived: (entry) => entry.body.client && outbox.arrived(entry.body.client),
 };
 const timeline = new Timeline(connection, tools, setUpWelcome(say));
-const uploads = new Uploads(connection);
+const uploads = new Uploads(connection, () => timeline.toBottom());
 const completion = setUpComposer({ say, addFiles: (files) => uploads.add(files) });
 setUpLanguage((chosen) => outbox.say(`/lang ${chosen}`, true));
 

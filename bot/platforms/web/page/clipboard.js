@@ -28,7 +28,8 @@ export function codeBlock(text, language = "") {
   return el(
     "div",
     { class: "code" },
-    el("div", { class: "code-head" }, el("span", {}, language), copyButton(text)),
+    language ? el("p", { class: "code-language" }, language) : null,
     el("pre", { tabindex: "0" }, el("code", {}, text)),
+    copyButton(text),
   );
 }

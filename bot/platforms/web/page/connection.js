@@ -33,6 +33,7 @@ export class Connection extends EventTarget {
     clearTimeout(this.#retry);
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/ws?language=${language()}`);
+    let greeted = false;
     this.#socket = socket;
     socket.onopen = () => {
       this.open = true;
@@ -43,7 +44,10 @@ export class Connection extends EventTarget {
       if (socket !== this.#socket) return;
       this.#listenFor(QUIET);
       const frame = JSON.parse(message.data);
-      if ("hello" in frame) this.#welcomed();
+      if ("hello" in frame && !greeted) {
+        greeted = true;
+        this.#welcomed();
+      }
       // Only ever forward: a page of old history says nothing about what is new.
       if ("entries" in frame || ("history" in frame && frame.before === null)) {
         this.revision = Math.max(this.revision ?? 0, frame.revision);

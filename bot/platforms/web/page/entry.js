@@ -41,6 +41,7 @@ export class Item {
   text() {
     const { kind, title, blocks = [], text, name } = this.body;
     if (kind === "card") return [title, ...blocks.map((one) => one.text ?? one.caption)].filter(Boolean).join(". ");
+    if (kind === "answer") return this.words.textContent;
     return kind === "file" ? name : text;
   }
 

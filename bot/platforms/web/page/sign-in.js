@@ -54,4 +54,9 @@ translate();
 setUpTheme();
 setUpLanguage();
 onLanguage(() => (error.textContent = ""));
+// Who came by a link from elsewhere looks like a stranger at first; asked from here the browser shows the session.
+fetch("/session")
+  .then((response) => response.json())
+  .then(({ ok }) => ok && location.replace("/"))
+  .catch(() => {}); // Not reachable: signing in will say so.
 $(invited ? "name" : "code").focus();

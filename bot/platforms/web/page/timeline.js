@@ -18,7 +18,8 @@ export class Timeline {
   #list = $("timeline");
   #stick = true;
   #more = false;
-  #loading = false;
+  #loading = true;
+  #top = 0;
   #detached = false;
   #frame = 0;
   #empty;
@@ -120,18 +121,21 @@ export class Timeline {
 
   #bound() {
     if (this.#stick) {
-      while (this.#order.length > KEPT) this.#remove(this.#order.shift());
+      while (this.#order.length > KEPT) {
+        this.#remove(this.#order.shift());
+        this.#more = true;
+      }
     } else {
       while (this.#order.length > MOST) {
         this.#remove(this.#order.pop());
         this.#detached = true;
+        this.#unread();
       }
     }
     this.#label();
   }
 
   #remove(id) {
-    if (id === this.#order[0] || this.#stick) this.#more = true;
     this.#items.get(id).node.remove();
     this.#items.delete(id);
   }
@@ -151,7 +155,10 @@ export class Timeline {
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    this.#stick = !this.#detached && scrollHeight - scrollTop - clientHeight < NEAR;
+    const near = scrollHeight - scrollTop - clientHeight < NEAR;
+    // Only a person scrolls up; what grows below leaves the top where it is.
+    if (near || scrollTop < this.#top) this.#stick = near && !this.#detached;
+    this.#top = scrollTop;
     if (this.#stick) $("newer").hidden = true;
     if (scrollTop < NEAR * 5 && this.#more && !this.#loading && this.#order.length) {
       this.#loading = this.#connection.send({ before: this.#order[0] });
@@ -171,7 +178,7 @@ export class Timeline {
   #label() {
     $("newer").replaceChildren(icon("down"), t("web.newer"));
     const earlier = $("earlier");
-    earlier.hidden = !this.#more;
+    earlier.hidden = !this.#more && !this.#loading;
     earlier.replaceChildren(el("span", {}, this.#loading ? t("web.loading") : t("web.earlier")));
   }
 

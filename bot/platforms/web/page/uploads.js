@@ -10,9 +10,11 @@ export class Uploads {
   #items = [];
   #list = $("uploads");
   #connection;
+  #added;
 
-  constructor(connection) {
+  constructor(connection, added) {
     this.#connection = connection;
+    this.#added = added;
     connection.addEventListener("up", () => this.#next());
     $("attach").addEventListener("click", () => $("files").click());
     $("files").addEventListener("change", () => {
@@ -36,6 +38,7 @@ export class Uploads {
       this.#items.push(item);
     }
     this.#next();
+    this.#added();
   }
 
   #next() {
@@ -69,7 +72,10 @@ export class Uploads {
 
   #ended(item, request) {
     if (request.status === 200) this.#remove(item);
-    else {
+    else if (request.status === 503) {
+      this.#cut(item);
+      return;
+    } else {
       let error = t("web.upload.cut");
       try {
         error = JSON.parse(request.responseText).error ?? error;

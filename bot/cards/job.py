@@ -1,0 +1,150 @@
+"""A job while it waits and runs, how it ended, and what it made."""
+
+from datetime import datetime
+from typing import Any
+
+from bot.cards.confirm import time_range
+from bot.cards.keypad import Keypad
+from bot.chat.content import Bar, Block, Button, ButtonStyle, Card, Chart, Code, Fields, Paragraph, Tone
+from bot.locales import Translator
+from finetune.jobs import JobState
+from storage.tables import Job, TunedModel
+
+_SILENT_AFTER = 60.0  # seconds without a sign of life that are worth saying
+_POINTS = 60
+
+
+def progress(t: Translator, keypad: Keypad, job: Job, before: int, at: datetime) -> Card:
+    """The job card, edited in place. ``before``: jobs in front of it."""
+    state = JobState(job.state)
+    facts = job.progress or {}
+    blocks: list[Block] = []
+    if state.ended:
+        blocks.append(Fields(tuple(_ended_facts(t, job))))
+        if state is JobState.FAILED:
+            blocks.append(Paragraph(failure_sentence(t, job), Tone.ERROR))
+    elif job.cancel_requested:
+        blocks.append(Paragraph(t("job.cancelling"), Tone.WARNING))
+    elif state is JobState.QUEUED and job.handle is None:
+        blocks.append(Paragraph(t("job.waiting", n=before) if before else t("job.starting")))
+        seconds = job.plan.get("seconds")
+        if seconds:
+            blocks.append(Fields(((t("fact.time"), time_range(t, (seconds[0], seconds[1]))),)))
+    else:
+        blocks.extend(_running(t, facts, at))
+    if job.attempt > 1 and not state.ended:
+        blocks.append(Paragraph(t("job.resumed", n=job.attempt), Tone.MUTED))
+    title = t("card.job", n=job.id, name=job.name, state=t(f"state.{state.value}"))
+    tone = {JobState.SUCCEEDED: Tone.GOOD, JobState.FAILED: Tone.ERROR}.get(state, Tone.NORMAL)
+    return Card(title, tuple(blocks), _buttons(t, keypad, job, state), tone=tone, rings=False)
+
+
+def _running(t: Translator, facts: dict[str, Any], at: datetime) -> list[Block]:
+    blocks: list[Block] = []
+    step, steps = facts.get("step"), facts.get("steps")
+    if step is not None and steps:
+        left = facts.get("seconds_left")
+        caption = t("job.step", step=step, steps=steps)
+        if left is not None:
+            caption = t("job.step.left", step=step, steps=steps, left=t.duration(left))
+        blocks.append(Bar(min(1.0, step / steps), caption))
+    else:
+        blocks.append(Bar(None, t("job.preparing")))
+    losses = facts.get("losses") or []
+    if len(losses) >= 2:
+        points = tuple((float(x), float(y)) for x, y in _thinned(losses))
+        blocks.append(Chart(points, t("job.loss", first=f"{losses[0][1]:.2f}", now=f"{losses[-1][1]:.2f}")))
+    speed = facts.get("tokens_per_second")
+    if speed:
+        blocks.append(Paragraph(t("job.speed", n=round(speed)), Tone.MUTED))
+    heard = facts.get("heard")
+    if heard is not None and at.timestamp() - heard > _SILENT_AFTER:
+        blocks.append(Paragraph(t("job.silent", time=t.duration(at.timestamp() - heard)), Tone.WARNING))
+    return blocks
+
+
+def _thinned(losses: list[Any]) -> list[Any]:
+    if len(losses) <= _POINTS:
+        return losses
+    stride = (len(losses) - 1) / (_POINTS - 1)
+    return [losses[round(index * stride)] for index in range(_POINTS)]
+
+
+def _buttons(t: Translator, keypad: Keypad, job: Job, state: JobState) -> tuple[tuple[Button, ...], ...]:
+    row = []
+    if not state.ended and not job.cancel_requested:
+        row.append(keypad.press(t("button.cancel"), "job.cancel", style=ButtonStyle.DANGER, job=job.id))
+    if job.handle is not None:
+        row.append(keypad.press(t("button.log"), "job.log", job=job.id))
+    return (tuple(row),) if row else ()
+
+
+def _ended_facts(t: Translator, job: Job) -> list[tuple[str, str]]:
+    facts = job.progress or {}
+    rows: list[tuple[str, str]] = []
+    if job.started_at is not None and job.ended_at is not None:
+        rows.append((t("fact.took"), t.duration((job.ended_at - job.started_at).total_seconds())))
+    if facts.get("step") is not None and facts.get("steps"):
+        rows.append((t("fact.steps"), f"{t.number(facts['step'])} / {t.number(facts['steps'])}"))
+    if facts.get("trained_tokens"):
+        planned = job.plan.get("tokens")
+        expected = planned * job.hyperparameters["epochs"] if planned else None
+        value = t.number(facts["trained_tokens"])
+        rows.append(
+            (
+                t("fact.trained_tokens"),
+                t("fact.against", value=value, expected=t.number(expected)) if expected else value,
+            )
+        )
+    losses = facts.get("losses") or []
+    if losses:
+        rows.append((t("fact.loss"), f"{losses[0][1]:.2f} → {losses[-1][1]:.2f}"))
+    held = facts.get("validation_loss")
+    if held:
+        rows.append((t("fact.held_out_loss"), f"{held[0]:.2f} → {held[1]:.2f}"))
+    if job.plan.get("free"):
+        rows.append((t("fact.price"), t("fact.price.free")))
+    return rows
+
+
+def failure_sentence(t: Translator, job: Job) -> str:
+    """Why a job failed and what to do, in plain words."""
+    failure = job.failure or {}
+    code, fields = failure.get("code", "unknown"), failure.get("fields", {})
+    for key in (f"failure.{code}", f"error.{code}"):
+        if t.has(key):
+            return t(key, **fields)
+    return t("failure.unknown")
+
+
+def done(t: Translator, keypad: Keypad, job: Job, model: TunedModel | None, person: str, live: bool) -> Card:
+    """The notice: a new message that tells how a job ended."""
+    state = JobState(job.state)
+    facts = tuple(_ended_facts(t, job))
+    if state is JobState.SUCCEEDED and model is not None:
+        blocks: list[Block] = [Fields(facts), Paragraph(t("card.done.model")), Code(model.external_id)]
+        held = (job.progress or {}).get("validation_loss")
+        if held:
+            key = "card.done.better" if held[1] < held[0] else "card.done.not_better"
+            blocks.insert(0, Paragraph(t(key, before=f"{held[0]:.2f}", after=f"{held[1]:.2f}")))
+        if live:
+            blocks.append(Paragraph(t("card.done.live", command=f"/use_v{model.version}"), Tone.MUTED))
+        buttons = [
+            keypad.press(t("button.use"), "model.use", style=ButtonStyle.PRIMARY, version=model.version),
+            keypad.copy(t("button.copy_model"), model.external_id),
+            keypad.press(t("button.log"), "job.log", job=job.id),
+        ]
+        title = t("card.done", person=person, name=model.name, version=f"v{model.version}")
+        return Card(title, tuple(blocks), (tuple(buttons),), tone=Tone.GOOD)
+    if state is JobState.CANCELLED:
+        blocks = [Fields(facts)] if facts else []
+        blocks.append(Paragraph(t("card.cancelled.next", command=f"/rerun_{job.id}")))
+        return Card(t("card.cancelled", person=person, n=job.id, name=job.name), tuple(blocks), rings=True)
+    again = keypad.press(t("button.again"), "job.rerun", job=job.id)
+    log = keypad.press(t("button.log"), "job.log", job=job.id)
+    return Card(
+        t("card.failed", person=person, n=job.id, name=job.name),
+        (Paragraph(failure_sentence(t, job)),),
+        ((again, log),),
+        tone=Tone.ERROR,
+    )

@@ -1,0 +1,79 @@
+"""Lists: datasets, jobs, models, people. Each item is a command to tap."""
+
+from collections.abc import Sequence
+
+from bot.cards.keypad import Keypad
+from bot.chat.content import ButtonStyle, Card, Items, Paragraph, Tone
+from bot.locales import Translator
+from bot.services.access import Member
+from bot.services.library import Held
+from bot.services.releases import Listed
+from finetune.jobs import JobState
+from storage.tables import Job
+
+
+def datasets(t: Translator, found: Sequence[Held]) -> Card:
+    """All datasets."""
+    if not found:
+        return Card(t("card.datasets"), (Paragraph(t("card.datasets.none")),), rings=False)
+    items = [
+        t("card.datasets.item", command=f"/ds_{held.dataset.id}", name=held.dataset.name, n=held.report.rows)
+        for held in found
+    ]
+    return Card(t("card.datasets"), (Items(tuple(items)),), rings=False)
+
+
+def jobs(t: Translator, found: Sequence[Job]) -> Card:
+    """All jobs, newest first."""
+    if not found:
+        return Card(t("card.jobs"), (Paragraph(t("card.jobs.none")),), rings=False)
+    items = []
+    for job in found:
+        state = t(f"state.{job.state}")
+        facts = job.progress or {}
+        if JobState(job.state) is JobState.RUNNING and facts.get("steps"):
+            state += f" {facts.get('step') or 0}/{facts['steps']}"
+        items.append(
+            t("card.jobs.item", command=f"/job_{job.id}", name=job.name, state=state, when=t.when(job.created_at))
+        )
+    return Card(t("card.jobs"), (Items(tuple(items)),), rings=False)
+
+
+def models(t: Translator, keypad: Keypad, found: Sequence[Listed], *, may_switch: bool) -> Card:
+    """All tuned models, and which is live."""
+    if not found:
+        return Card(t("card.models"), (Paragraph(t("card.models.none")),), rings=False)
+    items = []
+    for listed in found:
+        model = listed.model
+        line = t(
+            "card.models.item",
+            command=f"/use_v{model.version}",
+            name=model.name,
+            base=model.base.rsplit("/", 1)[-1],
+            dataset=f"/ds_{listed.dataset_id}",
+        )
+        if model.validation_before is not None and model.validation_after is not None:
+            line += " · " + t(
+                "card.models.loss", before=f"{model.validation_before:.2f}", after=f"{model.validation_after:.2f}"
+            )
+        if listed.live:
+            line += " · " + t("card.models.live")
+        items.append(line)
+    if may_switch and any(listed.live for listed in found):
+        back = keypad.press(t("button.use_base"), "model.use", version=0)
+        return Card(t("card.models"), (Items(tuple(items)),), ((back,),), rings=False)
+    return Card(t("card.models"), (Items(tuple(items)),), rings=False)
+
+
+def people(t: Translator, found: Sequence[Member]) -> Card:
+    """Who is here."""
+    items = tuple(t("card.people.item", id=str(m.id), name=m.name, role=t(f"role.{m.role.word}")) for m in found)
+    return Card(t("card.people"), (Items(items), Paragraph(t("card.people.how"), Tone.MUTED)), rings=False)
+
+
+def switched(t: Translator, keypad: Keypad, now: str | None, former_version: int | None) -> Card:
+    """The one grey line that names the new live model, with the way back."""
+    text = t("card.switched", name=now) if now else t("card.switched.base")
+    back = keypad.press(t("button.back"), "model.use", style=ButtonStyle.NORMAL, version=former_version or 0)
+    return Card(blocks=(Paragraph(text, Tone.MUTED),), buttons=((back,),))

@@ -1,0 +1,60 @@
+"""The first lines that people see: start, help, who I am, what is kept."""
+
+from collections.abc import Sequence
+
+from bot.cards.keypad import Keypad
+from bot.chat.content import Block, ButtonStyle, Card, Code, Fields, Items, MenuEntry, Paragraph, Tone
+from bot.locales import Translator
+from bot.services.access import Member, Role
+
+
+def start(t: Translator, keypad: Keypad, member: Member) -> Card:
+    """The hero line and three tiles."""
+    if member.role is Role.GUEST:
+        return Card(t("card.start"), (Paragraph(t("card.start.guest")), Paragraph(t("card.start.fun"), Tone.MUTED)))
+    tiles = [Paragraph(t("card.start.talk"))]
+    buttons = [keypad.press(t("button.help"), "help")]
+    if member.role >= Role.TRAINER:
+        tiles = [Paragraph(t("card.start.upload")), Paragraph(t("card.start.train")), *tiles]
+        buttons.insert(0, keypad.press(t("button.sample"), "dataset.sample", style=ButtonStyle.PRIMARY))
+    return Card(t("card.start"), (*tiles, Paragraph(t("card.start.fun"), Tone.MUTED)), (tuple(buttons),), rings=False)
+
+
+def help_list(t: Translator, member: Member, menu: Sequence[MenuEntry]) -> Card:
+    """The commands that this role may use."""
+    items = tuple(
+        f"/{entry.name}" + (f" {entry.arguments}" if entry.arguments else "") + f" · {entry.descriptions[t.language]}"
+        for entry in menu
+        if Role.of(entry.role) <= member.role
+    )
+    more = Paragraph(t("card.help.more"), Tone.MUTED)
+    return Card(t("card.help"), (Items(items), more), rings=False)
+
+
+def help_one(t: Translator, entry: MenuEntry) -> Card:
+    """One command in full."""
+    usage = f"/{entry.name}" + (f" {entry.arguments}" if entry.arguments else "")
+    blocks: list[Block] = [Code(usage), Paragraph(entry.descriptions[t.language])]
+    if t.has(f"help.{entry.name}"):
+        blocks.append(Paragraph(t(f"help.{entry.name}")))
+    blocks.append(Paragraph(t("card.help.role", role=t(f"role.{entry.role}")), Tone.MUTED))
+    return Card(f"/{entry.name}", tuple(blocks), rings=False)
+
+
+def whoami(t: Translator, member: Member) -> Card:
+    """My name, role and number."""
+    rows = [(t("fact.name"), member.name or "?"), (t("fact.role"), t(f"role.{member.role.word}"))]
+    if member.id is not None:
+        rows.append((t("fact.number"), str(member.id)))
+    return Card(t("card.whoami"), (Fields(tuple(rows)),), rings=False)
+
+
+def invite(t: Translator, code: str, role: Role) -> Card:
+    """A one-time code, and what to do with it."""
+    blocks = (Code(code), Paragraph(t("card.invite.how", command=f"/start {code}")))
+    return Card(
+        t("card.invite", role=t(f"role.{role.word}")),
+        blocks,
+        ((Keypad.copy(t("button.copy_code"), code),),),
+        rings=False,
+    )

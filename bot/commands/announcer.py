@@ -1,0 +1,67 @@
+"""Cards that nobody asked for just now: the running job's, the notice of its end, the buttons of answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.answering.courier import Courier
+from bot.answering.relay import Buttons
+from bot.cards import answer, job
+from bot.cards.keypad import Keypad
+from bot.chat.content import Answer, AnswerState, Card, Content
+from bot.chat.places import MessageRef
+from bot.locales import Translator, translator
+from bot.services.access import Access
+from bot.services.keys import Keys
+from bot.services.releases import Releases
+from bot.services.training import Training
+from storage.clock import now
+from storage.tables import Job
+
+
+class Announcer:
+    """Renders what the outbox and the watcher tell."""
+
+    def __init__(self, courier: Courier, keys: Keys, access: Access, training: Training, releases: Releases) -> None:
+        self._courier = courier
+        self._keys = keys
+        self._access = access
+        self._training = training
+        self._releases = releases
+
+    async def render(self, subject: str, payload: Mapping[str, Any], language: str) -> Content:
+        """What an outbox entry shows: a job's card (``job``) or how it ended (``done``)."""
+        t = translator(language)
+        found, before = await self._training.get(payload["job"])
+        if subject == "job":
+            return await self._keys.make(lambda keypad: job.progress(t, keypad, found, before, now()))
+        model = await self._releases.of_job(found.id)
+        live = await self._releases.live()
+        person = await self._access.name(found.person_id)
+
+        def make(keypad: Keypad) -> Card:
+            return job.done(
+                t, keypad, found, model, person, live is not None and model is not None and live.id == model.id
+            )
+
+        return await self._keys.make(make)
+
+    async def preview(self, ref: MessageRef, found: Job) -> None:
+        """Bring a running job's card up to date, soon."""
+        t = translator(found.language)
+        _, before = await self._training.get(found.id)
+        card = await self._keys.make(lambda keypad: job.progress(t, keypad, found, before, now()))
+        self._courier.preview(ref, card)
+
+    async def during(self, t: Translator, conversation_id: int) -> Buttons:
+        """The buttons of an answer that is being made."""
+        content = await self._keys.make(
+            lambda keypad: Answer("", AnswerState.WAITING, "", answer.during(t, keypad, conversation_id))
+        )
+        return content.buttons
+
+    async def after(self, t: Translator, answer_id: int) -> Buttons:
+        """The buttons of an answer that is done."""
+        content = await self._keys.make(
+            lambda keypad: Answer("", AnswerState.DONE, "", answer.after(t, keypad, answer_id))
+        )
+        return content.buttons

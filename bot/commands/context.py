@@ -1,0 +1,50 @@
+"""What a handler is given: who asks, where, in which language, and how to answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.answering.courier import Courier
+from bot.cards.keypad import Keypad
+from bot.chat.content import Card, Content
+from bot.chat.places import Account, MessageRef, Place
+from bot.locales import Translator
+from bot.services.access import Member
+from bot.services.keys import Keys
+
+# A card made with a keypad: its buttons are kept before it is shown.
+Make = Callable[[Keypad], Content]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request. ``ref`` is the person's message, or the message whose button was pressed; ``event`` names it."""
+
+    member: Member
+    account: Account
+    place: Place
+    ref: MessageRef
+    event: str
+    t: Translator
+    courier: Courier
+    keys: Keys
+
+    async def content(self, what: Content | Make) -> Content:
+        """The content with its buttons kept."""
+        if not callable(what):
+            return what
+        return await self.keys.make(what)
+
+    async def reply(self, what: Card | Make, *, part: str = "reply") -> MessageRef:
+        """Answer the person's message. ``part`` tells several replies to one request apart."""
+        content = await self.content(what)
+        key = f"{self.place.platform}:{self.event}:{part}"
+        return await self.courier.send(self.place, content, key=key, reply_to=self.ref)
+
+    async def show(self, ref: MessageRef, what: Card | Make) -> None:
+        """Replace what a message of ours shows."""
+        await self.courier.edit(ref, await self.content(what))
+
+    @property
+    def language(self) -> str:
+        """The reader's."""
+        return self.t.language

@@ -1,0 +1,97 @@
+"""Following and steering jobs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.cards import lists
+from bot.cards.job import progress
+from bot.chat.content import Attachment, Card, Paragraph, Tone
+from bot.chat.events import Ack
+from bot.commands.context import Context
+from bot.commands.datasets import item_number
+from bot.commands.registry import Action, Command
+from bot.commands.training import Trains
+from bot.services.access import Role
+from bot.services.training import Training
+from bot.services.watch import Watch
+from storage.clock import now
+
+
+class Jobs:
+    """The family's handlers."""
+
+    def __init__(self, training: Training, watch: Watch, trains: Trains) -> None:
+        self._training = training
+        self._watch = watch
+        self._trains = trains
+
+    def commands(self) -> list[Command]:
+        """What people may type."""
+        return [
+            Command("jobs", Role.TRAINER, self.jobs),
+            Command("job", Role.TRAINER, self.job, "[N]", item=True, listed=False),
+            Command("log", Role.TRAINER, self.log, "[N]", item=True),
+            Command("cancel", Role.TRAINER, self.cancel, "[N]", item=True),
+            Command("rerun", Role.TRAINER, self.rerun, "[N]", item=True),
+        ]
+
+    def actions(self) -> list[Action]:
+        """What buttons may do."""
+        return [
+            Action("job.cancel", Role.TRAINER, self.press_cancel),
+            Action("job.log", Role.TRAINER, self.press_log),
+            Action("job.rerun", Role.TRAINER, self.press_rerun),
+        ]
+
+    async def jobs(self, context: Context, arguments: str) -> None:
+        """All jobs."""
+        await context.reply(lists.jobs(context.t, await self._training.listing()))
+
+    async def job(self, context: Context, arguments: str) -> None:
+        """One job's card, as it is now."""
+        job, before = await self._training.get(_number(arguments))
+        await context.reply(lambda keypad: progress(context.t, keypad, job, before, now()))
+
+    async def log(self, context: Context, arguments: str) -> None:
+        """A job's log as a file."""
+        await self._send_log(context, _number(arguments))
+
+    async def press_log(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
+        """The same by button."""
+        await self._send_log(context, payload["job"])
+        return None
+
+    async def _send_log(self, context: Context, job_id: int | None) -> None:
+        job, _ = await self._training.get(job_id)
+        file = Attachment(f"job-{job.id}.log", "text/plain", await self._training.log(job))
+        title = context.t("card.log", n=job.id, name=job.name)
+        await context.reply(Card(title, attachments=(file,), rings=False), part="log")
+
+    async def cancel(self, context: Context, arguments: str) -> None:
+        """Ask for a job's end."""
+        job = await self._training.cancel(_number(arguments), context.member)
+        self._watch.wake()
+        line = Paragraph(context.t("job.cancel_asked", command=f"/job_{job.id}"), Tone.MUTED)
+        await context.reply(Card(blocks=(line,), rings=False))
+
+    async def press_cancel(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
+        """The same by button; the card says so at once."""
+        job = await self._training.cancel(payload["job"], context.member)
+        await context.show(context.ref, lambda keypad: progress(context.t, keypad, job, 0, now()))
+        self._watch.wake()
+        return Ack(context.t("job.cancelling"))
+
+    async def rerun(self, context: Context, arguments: str) -> None:
+        """The same data, parameters and seed again: the confirm card."""
+        job, _ = await self._training.get(_number(arguments))
+        await self._trains.train(context, job.line.removeprefix("/train"))
+
+    async def press_rerun(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
+        """The same by button."""
+        job, _ = await self._training.get(payload["job"])
+        await self._trains.train(context, job.line.removeprefix("/train"))
+        return None
+
+
+def _number(arguments: str) -> int | None:
+    return item_number(arguments) if arguments.strip() else None

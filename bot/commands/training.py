@@ -1,0 +1,177 @@
+"""From words to a job: the confirm card, its buttons, the presets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.cards import confirm
+from bot.cards.job import progress
+from bot.chat.content import Card, Paragraph, Tone
+from bot.chat.events import Ack
+from bot.chat.places import MessageRef
+from bot.commands.context import Context
+from bot.commands.flags import TrainArguments, canonical, parse
+from bot.commands.registry import Action, Command
+from bot.services.access import Role
+from bot.services.library import Library
+from bot.services.training import DEFAULT_SEED, DEFAULT_SHARE, Run, Training, Wish
+from bot.services.watch import Watch
+from finetune.parameters import optimiser_steps, presets, resolve
+from storage.clock import now
+
+
+class Trains:
+    """The family's handlers."""
+
+    def __init__(self, training: Training, library: Library, watch: Watch) -> None:
+        self._training = training
+        self._library = library
+        self._watch = watch
+
+    def commands(self) -> list[Command]:
+        """What people may type."""
+        return [
+            Command("train", Role.TRAINER, self.train, "[N] [--preset …] [--epochs …] …"),
+            Command("presets", Role.TRAINER, self.presets),
+        ]
+
+    def actions(self) -> list[Action]:
+        """What buttons may do."""
+        return [
+            Action("train.open", Role.TRAINER, self.press_open),
+            Action("train.preset", Role.TRAINER, self.press_preset),
+            Action("train.start", Role.TRAINER, self.press_start),
+            Action("train.dismiss", Role.TRAINER, self.press_dismiss),
+        ]
+
+    async def train(self, context: Context, arguments: str) -> None:
+        """Show what the run would take; with ``--yes`` start it at once."""
+        wanted = parse(arguments)
+        run = await self._training.plan(_wish(wanted), context.member)
+        if wanted.yes and not wanted.dry_run:
+            await self._start_now(context, run)
+            return
+        await self._confirm(context, run, tuple(wanted.repeated), dry=wanted.dry_run)
+
+    async def _confirm(
+        self,
+        context: Context,
+        run: Run,
+        repeated: tuple[str, ...] = (),
+        *,
+        dry: bool = False,
+        ref: MessageRef | None = None,
+    ) -> None:
+        before = sum(1 for job in await self._training.listing(50) if job.provider == run.provider and not job.ended_at)
+        proposal = _proposal(run, before, repeated)
+
+        def make(keypad: Any) -> Card:
+            card = confirm.confirm(context.t, keypad, proposal, run.frozen(), context.event)
+            if dry:
+                note = Paragraph(context.t("card.confirm.dry"), Tone.MUTED)
+                return Card(card.title, (*card.blocks, note), card.buttons[2:], tone=card.tone, rings=False)
+            return card
+
+        if ref is None:
+            await context.reply(make)
+        else:
+            await context.show(ref, make)
+
+    async def _start_now(self, context: Context, run: Run) -> None:
+        # The card's message is made first: the job needs a card to edit, and a repeat finds the same message.
+        ref = await context.reply(Card(context.t("card.starting"), rings=False), part="job")
+        intent = f"{context.place.platform}:{context.event}"
+        await self._start(context, run, intent, request=context.ref, card=ref)
+
+    async def _start(
+        self, context: Context, run: Run, intent: str, *, request: MessageRef | None, card: MessageRef
+    ) -> bool:
+        job, created = await self._training.start(
+            run,
+            context.member,
+            intent=intent,
+            line=_line(run),
+            place=context.place,
+            language=context.language,
+            request=request,
+            card=card,
+        )
+        _, before = await self._training.get(job.id)
+        await context.show(card, lambda keypad: progress(context.t, keypad, job, before, now()))
+        self._watch.wake()
+        return created
+
+    async def press_open(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
+        """A dataset's Train button."""
+        wish = Wish(dataset=payload["dataset"], preset=payload.get("preset"))
+        await self._confirm(context, await self._training.plan(wish, context.member))
+        return None
+
+    async def press_preset(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
+        """Another preset for the same run."""
+        run = await self._training.thaw({**payload["run"], "preset": payload["preset"]})
+        await self._confirm(context, run, ref=context.ref)
+        return None
+
+    async def press_start(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
+        """Start exactly what the card showed; a second tap says that it was started."""
+        run = await self._training.thaw(payload["run"])
+        intent = f"{context.place.platform}:{context.place.chat}:{context.ref.id}:{payload['nonce']}"
+        created = await self._start(context, run, intent, request=None, card=context.ref)
+        return Ack(context.t("pressed.started" if created else "pressed.train.start"))
+
+    async def press_dismiss(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
+        """Not now."""
+        await context.show(context.ref, Card(blocks=(Paragraph(context.t("card.dismissed"), Tone.MUTED),), rings=False))
+        return None
+
+    async def presets(self, context: Context, arguments: str) -> None:
+        """The presets side by side for the newest dataset."""
+        found = await self._library.listing(1)
+        base = next(iter(self._training.providers.values())).bases[0]
+        values = {name: resolve(name, base.recommended, {}).values for name in presets()}
+        rows = round(found[0].report.good_rows * (1 - DEFAULT_SHARE)) if found else 0
+        steps = {name: optimiser_steps(rows, value) for name, value in values.items()} if found else {}
+        dataset = found[0].dataset.id if found else None
+        await context.reply(lambda keypad: confirm.presets_table(context.t, keypad, dataset, steps, values))
+
+
+def _wish(wanted: TrainArguments) -> Wish:
+    return Wish(
+        wanted.dataset,
+        wanted.preset,
+        wanted.provider,
+        wanted.base,
+        wanted.values,
+        wanted.validation_share,
+        wanted.name,
+        wanted.seed,
+    )
+
+
+def _line(run: Run) -> str:
+    others = [("base", run.base.id), ("val", f"{run.validation_share * 100:g}%")]
+    if run.seed != DEFAULT_SEED:
+        others.append(("seed", str(run.seed)))
+    if run.name != run.held.dataset.name:
+        others.append(("name", run.name))
+    return canonical(run.held.dataset.id, run.preset, run.values.as_dict(), others)
+
+
+def _proposal(run: Run, before: int, repeated: tuple[str, ...]) -> confirm.Proposal:
+    return confirm.Proposal(
+        dataset_id=run.held.dataset.id,
+        dataset_name=run.held.dataset.name,
+        training_rows=run.split.training_rows,
+        validation_rows=run.split.validation_rows,
+        provider=run.provider,
+        base=run.base,
+        preset=run.preset,
+        values=run.values,
+        origins=run.origins,
+        plan=run.plan,
+        line=_line(run),
+        name=run.name,
+        seed=run.seed,
+        before=before,
+        repeated=repeated,
+    )

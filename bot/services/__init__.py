@@ -1,0 +1,1 @@
+"""Use cases: each does one thing for a person, whatever platform they are on."""

@@ -1,0 +1,232 @@
+"""Who may: people, roles, one-time codes. Everything is decided here, on the server, by id."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.chat.errors import UserError
+from bot.chat.places import Account
+from storage.clock import now
+from storage.database import Database
+from storage.repositories import people
+from storage.tables import Code, Person, WebSession
+
+_INVITE_DAYS = 7
+_SESSION_DAYS = 90
+# Without 0/O and 1/I/L: codes are read from a terminal and typed on a phone.
+_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+
+
+class Role(IntEnum):
+    """What a person may, each including what is before it."""
+
+    GUEST = 0
+    USER = 1
+    TRAINER = 2
+    LEAD = 3
+    ADMIN = 4
+
+    @property
+    def word(self) -> str:
+        """As it is stored and typed."""
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, word: str) -> "Role":
+        """The role of a word. Raises ``UserError``."""
+        try:
+            return cls[word.strip().upper()]
+        except KeyError:
+            raise UserError("role_unknown", value=word, known="user, trainer, lead, admin") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Whoever is asking: a person who was let in, or a guest (``id`` None)."""
+
+    id: int | None
+    name: str
+    role: Role
+    language: str | None
+
+    def must_be(self, least: Role) -> None:
+        """Raise ``UserError`` unless this role suffices."""
+        if self.role < least:
+            if self.role is Role.GUEST:
+                raise UserError("guest")
+            raise UserError("role_needed", needed=least.word, have=self.role.word)
+
+
+def digest(code: str) -> str:
+    """What is stored of a code: enough to recognise it, not to read it."""
+    plain = "".join(code.upper().split()).replace("-", "")
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def new_code() -> str:
+    """A code of 60 bits, in groups of four."""
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+    return "-".join(letters[i : i + 4] for i in range(0, 12, 4))
+
+
+def _member(person: Person) -> Member:
+    return Member(person.id, person.name, Role.of(person.role), person.language)
+
+
+class Access:
+    """People, roles and codes of one installation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def member(self, account: Account) -> Member:
+        """Whoever has this account; a guest if nobody."""
+        async with self._database.transaction() as session:
+            person = await people.find(session, account.platform, account.id)
+        return _member(person) if person else Member(None, account.name, Role.GUEST, None)
+
+    async def name(self, person_id: int) -> str:
+        """What a person is called."""
+        async with self._database.transaction() as session:
+            person = await people.get(session, person_id)
+        return person.name if person else ""
+
+    async def everybody(self) -> list[Member]:
+        """All who were let in."""
+        async with self._database.transaction() as session:
+            return [_member(person) for person in await people.everybody(session)]
+
+    async def has_owner(self) -> bool:
+        """Whether somebody is admin already."""
+        async with self._database.transaction() as session:
+            return await people.count_role(session, Role.ADMIN.word) > 0
+
+    async def issue_owner_code(self, fixed: str | None) -> str | None:
+        """The code that makes the first admin; None once there is one. A new code replaces an unused older one."""
+        async with self._database.transaction() as session:
+            if await people.count_role(session, Role.ADMIN.word):
+                await people.withdraw_unspent(session, "owner")
+                return None
+            await people.withdraw_unspent(session, "owner")
+            code = fixed or new_code()
+            await self._keep(session, code, "owner", Role.ADMIN, None, None)
+            return code
+
+    async def issue_signin_code(self) -> str | None:
+        """A code with which the oldest admin signs in on another browser; None if there is no admin."""
+        async with self._database.transaction() as session:
+            owner = await people.first_with_role(session, Role.ADMIN.word)
+            if owner is None:
+                return None
+            code = new_code()
+            await people.withdraw_unspent(session, "signin")
+            await self._keep(session, code, "signin", Role.ADMIN, owner.id, timedelta(hours=1))
+            return code
+
+    async def invite(self, role: Role) -> str:
+        """A one-time code that lets one person in with a role."""
+        if role is Role.GUEST:
+            raise UserError("role_unknown", value=role.word, known="user, trainer, lead, admin")
+        code = new_code()
+        async with self._database.transaction() as session:
+            await self._keep(session, code, "invite", role, None, timedelta(days=_INVITE_DAYS))
+        return code
+
+    async def _keep(
+        self, session: AsyncSession, code: str, purpose: str, role: Role, person_id: int | None, life: timedelta | None
+    ) -> None:
+        row = Code(
+            digest=digest(code),
+            purpose=purpose,
+            role=role.word,
+            person_id=person_id,
+            created_at=now(),
+            expires_at=now() + life if life else None,
+        )
+        await people.add_code(session, row)
+
+    async def redeem(self, code: str, account: Account) -> Member:
+        """Let an account in by a one-time code. Raises ``UserError``; a wrong code changes nothing.
+
+        Somebody who is in already may use a code that raises their role.
+        """
+        async with self._database.transaction() as session:
+            row = await self._spend(session, code)
+            person = await people.find(session, account.platform, account.id)
+            if person is None and row.person_id is not None:
+                person = await people.get(session, row.person_id)
+                await people.link(session, row.person_id, account.platform, account.id)
+            elif person is None:
+                person = await people.create(session, account.name or "?", row.role, account.language)
+                await people.link(session, person.id, account.platform, account.id)
+            elif Role.of(row.role) > Role.of(person.role):
+                person.role = row.role
+            assert person is not None
+            return _member(person)
+
+    async def _spend(self, session: AsyncSession, code: str) -> Code:
+        row = await people.code(session, digest(code))
+        if row is None:
+            raise UserError("code_unknown")
+        if row.spent_at is not None:
+            raise UserError("code_spent")
+        if row.expires_at is not None and row.expires_at < now():
+            raise UserError("code_expired")
+        if not await people.spend(session, row.digest):
+            raise UserError("code_spent")
+        return row
+
+    async def choose_language(self, member: Member, language: str) -> None:
+        """Keep a person's choice."""
+        async with self._database.transaction() as session:
+            person = await people.get(session, member.id) if member.id is not None else None
+            if person is not None:
+                person.language = language
+
+    async def grant(self, person_id: int, role: Role, by: Member) -> Member:
+        """Give a person a role (``guest`` shuts them out). The last admin stays admin."""
+        async with self._database.transaction() as session:
+            person = await people.get(session, person_id)
+            if person is None:
+                raise UserError("person_unknown", value=person_id)
+            last = await people.count_role(session, Role.ADMIN.word) == 1
+            if person.role == Role.ADMIN.word and role is not Role.ADMIN and last:
+                raise UserError("last_admin")
+            person.role = role.word
+            return _member(person)
+
+    async def open_session(self, member: Member, account: str) -> str:
+        """A token for a browser; only its digest is kept."""
+        assert member.id is not None
+        token = secrets.token_urlsafe(32)
+        row = WebSession(
+            digest=hashlib.sha256(token.encode()).hexdigest(),
+            account=account,
+            person_id=member.id,
+            created_at=now(),
+            expires_at=now() + timedelta(days=_SESSION_DAYS),
+        )
+        async with self._database.transaction() as session:
+            await people.add_session(session, row)
+        return token
+
+    async def session(self, token: str) -> tuple[str, Member] | None:
+        """The web account and person of a browser's token."""
+        key = hashlib.sha256(token.encode()).hexdigest()
+        async with self._database.transaction() as session:
+            found = await people.browser(session, key, now())
+        return (found[0].account, _member(found[1])) if found else None
+
+    async def close_session(self, token: str) -> None:
+        """Sign a browser out."""
+        async with self._database.transaction() as session:
+            await people.end_session(session, hashlib.sha256(token.encode()).hexdigest())
+
+    async def web_account(self, person_id: int) -> str | None:
+        """A person's account on the web page, if they have one."""
+        async with self._database.transaction() as session:
+            return await people.account_of(session, person_id, "web")

@@ -1,0 +1,270 @@
+"""From a person's words to a job: what would run, what it takes, and starting it once."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bot.chat.errors import UserError
+from bot.chat.places import MessageRef, Place
+from bot.services.access import Member, Role
+from bot.services.library import Held, Library, Split
+from finetune.errors import FineTuneError
+from finetune.jobs import JobState
+from finetune.parameters import Hyperparameters, Origin, resolve
+from finetune.providers.provider import Base, FineTune, Plan, Provider
+from storage.clock import now
+from storage.database import Database
+from storage.repositories import jobs
+from storage.tables import Job
+
+DEFAULT_PRESET = "standard"
+DEFAULT_SHARE = 0.1
+DEFAULT_SEED = 42
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks for; None means "as usual"."""
+
+    dataset: int | None = None
+    preset: str | None = None
+    provider: str | None = None
+    base: str | None = None
+    values: Mapping[str, float] | None = None
+    validation_share: float | None = None
+    name: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Exactly what would run: the confirm card shows it, and its button starts nothing else."""
+
+    held: Held
+    provider: str
+    base: Base
+    preset: str
+    values: Hyperparameters
+    origins: Mapping[str, Origin]
+    flags: Mapping[str, float]
+    validation_share: float
+    name: str
+    seed: int
+    split: Split
+    plan: Plan
+
+    def frozen(self) -> dict[str, Any]:
+        """As plain data for the button."""
+        return {
+            "version": self.held.version.id,
+            "provider": self.provider,
+            "base": self.base.id,
+            "preset": self.preset,
+            "flags": dict(self.flags),
+            "share": self.validation_share,
+            "name": self.name,
+            "seed": self.seed,
+        }
+
+
+class Training:
+    """Plans and starts runs."""
+
+    def __init__(self, database: Database, library: Library, providers: Mapping[str, Provider]) -> None:
+        self._database = database
+        self._library = library
+        self.providers = providers
+
+    async def plan(self, wish: Wish, member: Member) -> Run:
+        """What would run. Raises ``UserError`` or ``FineTuneError``; starts nothing."""
+        held = await self._library.get(wish.dataset)
+        preset = wish.preset or await self._last_preset(member)
+        return await self._run(
+            held,
+            provider=wish.provider or next(iter(self.providers)),
+            base=wish.base,
+            preset=preset,
+            flags=wish.values or {},
+            share=DEFAULT_SHARE if wish.validation_share is None else wish.validation_share,
+            name=wish.name or held.dataset.name,
+            seed=DEFAULT_SEED if wish.seed is None else wish.seed,
+        )
+
+    async def thaw(self, frozen: Mapping[str, Any]) -> Run:
+        """The run that a button was made for, planned anew."""
+        return await self._run(
+            await self._library.version(frozen["version"]),
+            provider=frozen["provider"],
+            base=frozen["base"],
+            preset=frozen["preset"],
+            flags=frozen["flags"],
+            share=frozen["share"],
+            name=frozen["name"],
+            seed=frozen["seed"],
+        )
+
+    async def _last_preset(self, member: Member) -> str:
+        assert member.id is not None
+        async with self._database.transaction() as session:
+            last = await jobs.last_of(session, member.id)
+        return last.preset if last else DEFAULT_PRESET
+
+    async def _run(
+        self,
+        held: Held,
+        *,
+        provider: str,
+        base: str | None,
+        preset: str,
+        flags: Mapping[str, float],
+        share: float,
+        name: str,
+        seed: int,
+    ) -> Run:
+        chosen = self.providers.get(provider)
+        if chosen is None:
+            raise UserError("provider_unknown", value=provider, known=", ".join(self.providers))
+        model = find_base(chosen.bases, base)
+        resolved = resolve(preset, model.recommended, flags, chosen.ranges)
+        parts = await asyncio.to_thread(self._library.split, held.version, share, seed)
+        if parts.training_rows == 0:
+            raise UserError("no_training_rows")
+        work = FineTune("plan", name, model.id, parts.training, parts.validation, resolved.values, seed)
+        plan = await chosen.plan(work)
+        return Run(
+            held,
+            provider,
+            model,
+            preset,
+            resolved.values,
+            resolved.origins,
+            dict(flags),
+            share,
+            name,
+            seed,
+            parts,
+            plan,
+        )
+
+    async def start(
+        self,
+        run: Run,
+        member: Member,
+        *,
+        intent: str,
+        line: str,
+        place: Place,
+        language: str,
+        request: MessageRef | None,
+        card: MessageRef | None,
+    ) -> tuple[Job, bool]:
+        """Store the intent; the watcher does the rest. The same intent again gives the first job, and False."""
+        assert member.id is not None
+        job = Job(
+            key=job_key(intent),
+            person_id=member.id,
+            language=language,
+            platform=place.platform,
+            chat=place.chat,
+            thread=place.thread,
+            place_kind=place.kind.value,
+            request_message=request.id if request else None,
+            card_message=card.id if card else None,
+            dataset_version_id=run.held.version.id,
+            provider=run.provider,
+            base=run.base.id,
+            preset=run.preset,
+            name=run.name,
+            seed=run.seed,
+            validation_share=run.validation_share,
+            hyperparameters=run.values.as_dict(),
+            line=line,
+            plan=asdict(run.plan),
+            state=JobState.QUEUED.value,
+            word="",
+            progress={},
+            created_at=now(),
+        )
+        async with self._database.transaction() as session:
+            return await jobs.create(session, job)
+
+    async def work(self, job: Job) -> FineTune:
+        """What the provider is given for a job."""
+        held = await self._library.version(job.dataset_version_id)
+        parts = await asyncio.to_thread(self._library.split, held.version, job.validation_share, job.seed)
+        values = Hyperparameters(**job.hyperparameters)
+        return FineTune(job.key, job.name, job.base, parts.training, parts.validation, values, job.seed)
+
+    async def get(self, job_id: int | None) -> tuple[Job, int]:
+        """A job and how many are before it in the queue; the newest one for None. Raises ``UserError``."""
+        async with self._database.transaction() as session:
+            if job_id is None:
+                found = await jobs.listing(session, 1)
+                job = found[0] if found else None
+            else:
+                job = await jobs.get(session, job_id)
+            if job is None:
+                raise UserError("no_job") if job_id is None else UserError("job_unknown", n=job_id)
+            return job, await jobs.place_in_queue(session, job)
+
+    async def listing(self, limit: int = 15) -> list[Job]:
+        """The newest jobs."""
+        async with self._database.transaction() as session:
+            return await jobs.listing(session, limit)
+
+    async def log(self, job: Job) -> bytes:
+        """The life of a job, ours and its provider's."""
+        async with self._database.transaction() as session:
+            life = await jobs.events(session, job.id)
+        ours = [f"{event.at:%Y-%m-%d %H:%M:%S} UTC  {event.state}  {event.word}".rstrip() for event in life]
+        theirs = b""
+        if job.handle is not None:
+            theirs = await self.providers[job.provider].log(job.handle)
+        return "\n".join(ours).encode() + b"\n\n" + theirs
+
+    async def cancel(self, job_id: int | None, member: Member) -> Job:
+        """Ask for a job's end (one's own; a lead's or admin's: any). Without a number: one's newest open job."""
+        async with self._database.transaction() as session:
+            if job_id is None:
+                mine = [job for job in await jobs.open_jobs(session) if job.person_id == member.id]
+                if not mine:
+                    raise UserError("no_open_job")
+                job = mine[-1]
+            else:
+                found = await jobs.get(session, job_id)
+                if found is None:
+                    raise UserError("job_unknown", n=job_id)
+                job = found
+            if job.person_id != member.id and member.role < Role.LEAD:
+                raise UserError("job_not_yours", n=job.id)
+            if JobState(job.state).ended:
+                raise UserError("job_ended", n=job.id)
+            await jobs.note(session, job.id, cancel_requested=True)
+            job.cancel_requested = True
+        return job
+
+
+def find_base(bases: Sequence[Base], wanted: str | None) -> Base:
+    """The base that a person means: its id, its name, or the part of it that no other has (``0.5b``).
+
+    A folder or an id that no list knows is passed on as it is: the provider says whether it can be had.
+    """
+    if wanted is None:
+        return bases[0]
+    for base in bases:
+        if wanted.lower() in (base.id.lower(), base.name.lower()):
+            return base
+    if "/" in wanted:
+        return Base(wanted, wanted.rstrip("/").rsplit("/", 1)[-1], 0, "", ())
+    parts = [base for base in bases if re.search(rf"(?<![\w.]){re.escape(wanted.lower())}(?![\w.])", base.id.lower())]
+    if len(parts) == 1:
+        return parts[0]
+    raise FineTuneError("base_unknown", base=wanted[:60], known=", ".join(base.id for base in bases))
+
+
+def job_key(intent: str) -> str:
+    """A job's idempotency key: the same confirmed intent always gives the same."""
+    return "job-" + hashlib.sha256(intent.encode()).hexdigest()[:20]
