@@ -112,10 +112,9 @@ class Guard:
             return None
         if asked.host is None or asked != asked.origin():
             return None
-        if (
-            self._public
-            and asked.host == self._public.host
-            and asked.authority.rsplit("@")[-1] == self._public.authority
+        if self._public and request.headers["Host"].lower() in (
+            self._public.host_port_subcomponent,
+            f"{self._public.host_subcomponent}:{self._public.port}",
         ):
             return str(self._public)
         if port != self.port or not self._ours(asked.host.lower()):
