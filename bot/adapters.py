@@ -27,7 +27,7 @@ class WebDoor:
         account = Account("web", secrets.token_hex(8), " ".join(name.split())[:80], language_of(language))
         member = await self._access.redeem(code, account)
         assert member.id is not None
-        # A person has one room, whatever browser they come with: the oldest account names it.
+        # A person has one room, whatever browser they come with.
         room = await self._access.web_account(member.id)
         return await self._access.open_session(member, room or account.id)
 

@@ -68,9 +68,7 @@ class Courier:
         self._platforms = platforms
         self._clock = clock or SystemClock()
         self._lanes: dict[tuple[str, str], _Lane] = {}
-        self._gates = {
-            name: Gate(platform.limits.calls_per_second, self._clock) for name, platform in platforms.items()
-        }
+        self._gates: dict[str, Gate] = {}
 
     def text_units(self, place: Place) -> int:
         """How long a page may be at this place, in UTF-16 units."""
@@ -137,6 +135,11 @@ class Courier:
             self._lanes[key] = _Lane(platform, platform.limits.interval(place))
         return self._lanes[key]
 
+    def _gate(self, platform: Platform) -> Gate:
+        if platform.name not in self._gates:
+            self._gates[platform.name] = Gate(platform.limits.calls_per_second, self._clock)
+        return self._gates[platform.name]
+
     def _wake(self, lane: _Lane) -> None:
         if lane.worker is None or lane.worker.done():
             lane.worker = asyncio.get_running_loop().create_task(self._work(lane))
@@ -146,7 +149,7 @@ class Courier:
             wait = lane.free_at - self._clock.now()
             if wait > 0:
                 await self._clock.sleep(wait)
-            await self._gates[lane.platform.name].pass_through()
+            await self._gate(lane.platform).pass_through()
             if lane.finals:
                 await self._deliver_final(lane)
             elif lane.previews:

@@ -46,7 +46,7 @@ class Trains:
     async def train(self, context: Context, arguments: str) -> None:
         """Show what the run would take; with ``--yes`` start it at once."""
         wanted = parse(arguments)
-        run = await self._training.plan(_wish(wanted), context.member)
+        run = await self._training.plan(wish_of(wanted), context.member)
         if wanted.yes and not wanted.dry_run:
             await self._start_now(context, run)
             return
@@ -89,7 +89,7 @@ class Trains:
             run,
             context.member,
             intent=intent,
-            line=_line(run),
+            line=line_of(run),
             place=context.place,
             language=context.language,
             request=request,
@@ -135,9 +135,10 @@ class Trains:
         await context.reply(lambda keypad: confirm.presets_table(context.t, keypad, dataset, steps, values))
 
 
-def _wish(wanted: TrainArguments) -> Wish:
+def wish_of(wanted: TrainArguments, dataset: int | None = None) -> Wish:
+    """What a parsed line wishes for, of ``dataset`` unless the line names one."""
     return Wish(
-        wanted.dataset,
+        wanted.dataset if wanted.dataset is not None else dataset,
         wanted.preset,
         wanted.provider,
         wanted.base,
@@ -148,7 +149,8 @@ def _wish(wanted: TrainArguments) -> Wish:
     )
 
 
-def _line(run: Run) -> str:
+def line_of(run: Run) -> str:
+    """The canonical line of a run."""
     others = [("base", run.base.id), ("val", f"{run.validation_share * 100:g}%")]
     if run.seed != DEFAULT_SEED:
         others.append(("seed", str(run.seed)))
@@ -169,7 +171,7 @@ def _proposal(run: Run, before: int, repeated: tuple[str, ...]) -> confirm.Propo
         values=run.values,
         origins=run.origins,
         plan=run.plan,
-        line=_line(run),
+        line=line_of(run),
         name=run.name,
         seed=run.seed,
         before=before,

@@ -89,6 +89,15 @@ class Access:
             person = await people.find(session, account.platform, account.id)
         return _member(person) if person else Member(None, account.name, Role.GUEST, None)
 
+    async def operator(self, account: Account) -> Member:
+        """Whoever works on the machine itself: a lead, made when first asked for."""
+        async with self._database.transaction() as session:
+            person = await people.find(session, account.platform, account.id)
+            if person is None:
+                person = await people.create(session, account.name, Role.LEAD.word, None)
+                await people.link(session, person.id, account.platform, account.id)
+            return _member(person)
+
     async def name(self, person_id: int) -> str:
         """What a person is called."""
         async with self._database.transaction() as session:
@@ -159,7 +168,9 @@ class Access:
             person = await people.find(session, account.platform, account.id)
             if person is None and row.person_id is not None:
                 person = await people.get(session, row.person_id)
-                await people.link(session, row.person_id, account.platform, account.id)
+                # One account a platform: a second browser opens the same room.
+                if await people.account_of(session, row.person_id, account.platform) is None:
+                    await people.link(session, row.person_id, account.platform, account.id)
             elif person is None:
                 person = await people.create(session, account.name or "?", row.role, account.language)
                 await people.link(session, person.id, account.platform, account.id)

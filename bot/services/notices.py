@@ -29,6 +29,9 @@ Render = Callable[[str, Mapping[str, Any], str], Awaitable[Content]]
 # Told the message that a push became.
 Sent = Callable[[OutboxRow, MessageRef], Awaitable[None]]
 
+# Jobs asked for on the command line: the terminal looks for itself.
+TERMINAL = "terminal"
+
 _BATCH = 20
 _RETRY = timedelta(seconds=30)
 
@@ -40,6 +43,8 @@ def job_place(job: Job) -> Place:
 
 async def push(session: AsyncSession, job: Job, key: str, subject: str, payload: Mapping[str, Any]) -> None:
     """Tell something new about a job, in reply to its request."""
+    if job.platform == TERMINAL:
+        return
     await outbox.add(session, _row(job, key, "push", subject, payload, reply_to=job.request_message))
 
 

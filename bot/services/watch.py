@@ -36,7 +36,7 @@ class Watch:
         database: Database,
         training: Training,
         notices_wake: Callable[[], None],
-        show: Callable[[MessageRef, Job], None],
+        show: Callable[[MessageRef, Job], Awaitable[None]],
         system_prompt: Callable[[Job], Awaitable[str]],
     ) -> None:
         self._database = database
@@ -164,7 +164,7 @@ class Watch:
                 return
         job.state, job.word, job.progress = status.state.value, status.word, progress
         if job.card_message is not None:
-            self._show(MessageRef(notices.job_place(job), job.card_message), job)
+            await self._show(MessageRef(notices.job_place(job), job.card_message), job)
 
     async def _ended(self, job: Job, provider: Provider, status: Status) -> None:
         values: dict[str, Any] = {"progress": progress_of(status)}

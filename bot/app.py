@@ -1,0 +1,238 @@
+"""The composition root: the only module that names concrete classes; starts them in order and stops them in reverse."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.adapters import Probes, TelegramOffset, WebDoor, WebFiles, WebLog
+from bot.answering.clock import SystemClock
+from bot.answering.courier import Courier
+from bot.answering.model import Said
+from bot.chat.content import MenuEntry
+from bot.chat.places import MessageRef
+from bot.chat.platform import Platform
+from bot.commands.announcer import Announcer
+from bot.commands.datasets import Datasets
+from bot.commands.desk import Desk
+from bot.commands.general import General
+from bot.commands.jobs import Jobs
+from bot.commands.models import Models
+from bot.commands.registry import Registry
+from bot.commands.talking import Talking
+from bot.commands.team import Team
+from bot.commands.training import Trains
+from bot.platforms.telegram import TelegramPlatform
+from bot.platforms.web import WebPlatform
+from bot.services.access import Access
+from bot.services.conversations import Conversations
+from bot.services.keys import Keys
+from bot.services.library import Library
+from bot.services.notices import Notices
+from bot.services.releases import Releases
+from bot.services.replies import Means
+from bot.services.training import Training
+from bot.services.voices import Voices
+from bot.services.watch import Watch
+from bot.settings import Settings
+from finetune.errors import FineTuneError
+from finetune.providers.local import LocalProvider, TokenCounter, token_counter
+from finetune.providers.provider import Provider
+from storage.database import Database
+from storage.files import FileStore
+from storage.repositories import jobs
+from storage.tables import Job, OutboxRow
+
+log = logging.getLogger(__name__)
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+class Tokens:
+    """Counts tokens with the default base's own vocabulary, once it is ready; before that, by a bound from above."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._counter: TokenCounter | None = None
+
+    async def prepare(self) -> None:
+        """Read the vocabulary (a second or two the first time)."""
+        try:
+            self._counter = await asyncio.to_thread(token_counter, self._data_dir)
+        except FineTuneError as error:
+            log.warning("tokens cannot be counted: %s", error.code)
+
+    def count(self, prompt: Sequence[Said]) -> int:
+        """Tokens of a prompt."""
+        if self._counter is None:
+            # No tokenizer makes more tokens than there are bytes.
+            return sum(len(said.content.encode()) + 8 for said in prompt)
+        return self._counter.count_conversation([{"role": said.role, "content": said.content} for said in prompt])
+
+    def file(self) -> Path | None:
+        """The vocabulary as a tokenizer.json, if it is ready."""
+        return self._counter.path if self._counter else None
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What the bot and the command line share: everything but the platforms and their traffic."""
+
+    database: Database
+    files: FileStore
+    access: Access
+    library: Library
+    training: Training
+    releases: Releases
+    voices: Voices
+    tokens: Tokens
+    provider: LocalProvider
+
+    async def system_prompt(self, job: Job) -> str:
+        """The system prompt that a job's dataset implies: it travels with the model."""
+        held = await self.library.version(job.dataset_version_id)
+        return held.report.system_prompts[0][0] if held.report.system_prompts else ""
+
+    async def close(self) -> None:
+        """Stop the model server, free the database. Trainings go on."""
+        await self.provider.close()
+        await self.database.close()
+
+
+def build_core(settings: Settings) -> Core:
+    """Wire the core. Nothing is started."""
+    data = settings.data_dir.absolute()
+    database = Database(settings.database_url)
+    files = FileStore(data / "files")
+    tokens = Tokens(data)
+    provider = LocalProvider(data)
+    providers: Mapping[str, Provider] = {provider.name: provider}
+    library = Library(database, files, data / "splits", tokens.file)
+    releases = Releases(database)
+    return Core(
+        database=database,
+        files=files,
+        access=Access(database),
+        library=library,
+        training=Training(database, library, providers),
+        releases=releases,
+        voices=Voices(releases, providers),
+        tokens=tokens,
+        provider=provider,
+    )
+
+
+class App:
+    """The bot: one process on one data folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.core = core = build_core(settings)
+        self._platforms: dict[str, Platform] = {}
+        self.courier = Courier(self._platforms)
+        keys = Keys(core.database)
+        announcer = Announcer(self.courier, keys, core.access, core.training, core.releases)
+        means = Means(core.database, self.courier, core.voices.live, core.tokens.count, announcer, SystemClock())
+        self._conversations = Conversations(means)
+        self._notices = Notices(core.database, self.courier, self._platforms, announcer.render, self._sent)
+        self.watch = Watch(core.database, core.training, self._notices.wake, announcer.preview, core.system_prompt)
+        self.registry = self._register(core)
+        self._desk = Desk(
+            core.database,
+            core.access,
+            keys,
+            self.courier,
+            self.registry,
+            talk=self._talking.talk,
+            receive=self._datasets.receive,
+            redeem=self._general.redeem,
+        )
+        self.web = self._make_platforms(settings, core, self.registry.menu())
+        self._loops: list[asyncio.Task[None]] = []
+
+    def _register(self, core: Core) -> Registry:
+        self._general = General(core.access, lambda: self.registry.menu())
+        self._talking = Talking(self._conversations)
+        self._datasets = Datasets(core.library, self._platforms, EXAMPLES / "fortune_telling.jsonl")
+        trains = Trains(core.training, core.library, self.watch)
+        jobs_family = Jobs(core.training, self.watch, trains)
+        models = Models(core.releases)
+        families = (self._general, self._datasets, trains, jobs_family, models, self._talking)
+        commands = [command for family in families for command in family.commands()] + Team(core.access).commands()
+        return Registry(commands, [action for family in families for action in family.actions()])
+
+    def _make_platforms(self, settings: Settings, core: Core, menu: Sequence[MenuEntry]) -> WebPlatform:
+        data = settings.data_dir.absolute()
+        web = WebPlatform(
+            settings.web_host,
+            settings.web_port,
+            door=WebDoor(core.access),
+            log=WebLog(core.database),
+            files=WebFiles(core.files),
+            probes=Probes(core.database, data),
+            incoming=data / "incoming",
+            menu=menu,
+            max_upload_bytes=settings.max_upload_mb * 1_000_000,
+        )
+        self._platforms[web.name] = web
+        if settings.telegram_token is not None:
+            telegram = TelegramPlatform(
+                settings.telegram_token.get_secret_value(),
+                api_base=settings.telegram_api_base,
+                menu=menu,
+                offset_store=TelegramOffset(core.database),
+            )
+            self._platforms[telegram.name] = telegram
+        return web
+
+    async def start(self) -> None:
+        """Bring everything up. Raises ``UserError`` or ``DatabaseProblem``; what was started is stopped then."""
+        try:
+            await self.core.database.migrate()
+            self.core.files.sweep()
+            await self._notices.recover()
+            # The page first: the bot is there while the rest warms up.
+            for platform in self._platforms.values():
+                await platform.start(self._desk.deliver)
+            self._loops = [
+                asyncio.create_task(self._warm_up()),
+                asyncio.create_task(self._notices.run()),
+                asyncio.create_task(self.watch.run()),
+                asyncio.create_task(self._recover()),
+            ]
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _warm_up(self) -> None:
+        await self.core.tokens.prepare()
+        try:
+            await self.core.provider.prepare(self.core.provider.bases[0].id)
+        except FineTuneError as error:
+            log.warning("the base model cannot be prepared: %s", error.code)
+
+    async def _recover(self) -> None:
+        await self._conversations.recover()
+        await self._desk.recover()
+
+    async def stop(self) -> None:
+        """Stop in order: nothing more comes in, what runs is finished or kept, then the rest. Trainings go on."""
+        for platform in self._platforms.values():
+            if platform is not self.web:
+                await platform.stop()
+        await self._desk.close()
+        await self._conversations.close()
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._notices.drain()
+        await self.courier.close()
+        await self.web.stop()
+        await self.core.close()
+
+    async def _sent(self, row: OutboxRow, ref: MessageRef) -> None:
+        """A pushed job card becomes the message that is edited."""
+        if row.subject == "job":
+            async with self.core.database.transaction() as session:
+                await jobs.note(session, row.payload["job"], card_message=ref.id)

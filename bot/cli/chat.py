@@ -1,0 +1,45 @@
+"""``tuneteller chat``: one question to a model, its answer as it comes."""
+
+import re
+from contextlib import aclosing
+
+import click
+
+from bot.answering.model import ModelError, Said
+from bot.cli.desk import core
+from bot.cli.words import fail, perform, say, settings
+from bot.settings import Settings
+
+
+@click.command("chat", help=say("cli.chat.help"))
+@click.argument("words", nargs=-1, required=True, metavar='[MODEL] "QUESTION"')
+def command(words: tuple[str, ...]) -> None:
+    """Ask."""
+    model, question = (
+        (words[0], " ".join(words[1:])) if len(words) > 1 and _is_model(words[0]) else ("", " ".join(words))
+    )
+    perform(_chat(settings(), model, question))
+
+
+def _is_model(word: str) -> bool:
+    return bool(re.fullmatch(r"v\d+|base|live", word))
+
+
+async def _chat(chosen: Settings, model: str, question: str) -> None:
+    async with core(chosen) as found:
+        if model.startswith("v"):
+            tuned = await found.releases.by_version(int(model[1:]))
+        else:
+            tuned = None if model == "base" else await found.releases.live()
+        try:
+            async with found.voices.of(tuned) as voice:
+                click.secho(voice.label, dim=True, err=True)
+                prompt = [Said("user", question)]
+                if voice.system_prompt:
+                    prompt.insert(0, Said("system", voice.system_prompt))
+                async with aclosing(voice.model.stream(prompt, voice.sampling)) as pieces:
+                    async for piece in pieces:
+                        click.echo(piece.text, nl=False)
+        except ModelError as error:
+            fail("\n" + say(f"talk.error.{error.code}"))
+        click.echo()

@@ -1,0 +1,121 @@
+"""``tuneteller doctor``: what is there, what is missing, and the command that brings it. Prints no secrets."""
+
+import importlib.util
+import platform
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from bot.cli.words import perform, say, settings
+from bot.platforms.telegram import check_token
+from bot.settings import Settings
+from bot.version import version
+from finetune.errors import FineTuneError
+from finetune.providers.local import check_installed
+from storage.database import Database, DatabaseProblem
+from storage.lock import FolderInUse, FolderLock
+
+_ROOM = 2_000_000_000  # bytes that a training with its checkpoints may need
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding: ``good`` None means that it is worth knowing, no fault."""
+
+    good: bool | None
+    text: str
+
+
+@click.command("doctor", help=say("cli.doctor.help"))
+def command() -> None:
+    """Look at everything; exit 1 if something must be mended."""
+    chosen = settings()
+    checks = [*_here(chosen), *perform(_reach(chosen))]
+    for check in checks:
+        mark, colour = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", None)}[check.good]
+        click.secho(f"{mark} {check.text}", fg=colour)
+    sys.exit(1 if any(check.good is False for check in checks) else 0)
+
+
+def _here(chosen: Settings) -> Iterator[Check]:
+    yield Check(None, f"tuneteller {version()} · Python {platform.python_version()} · {platform.platform()}")
+    yield Check(None, say("doctor.settings", names=", ".join(sorted(chosen.model_fields_set)) or "-"))
+    try:
+        check_installed()
+    except FineTuneError as error:
+        yield Check(False, say(f"error.{error.code}", **error.fields))
+    else:
+        yield Check(True, say("doctor.local"))
+    torch = importlib.util.find_spec("torch")
+    if (
+        torch is not None
+        and torch.origin is not None
+        and (Path(torch.origin).parent / "lib" / "libtorch_cuda.so").exists()
+    ):
+        yield Check(None, say("doctor.cuda"))
+    folder = chosen.data_dir.absolute()
+    yield from _folder(folder)
+    yield _port(chosen, folder)
+
+
+def _has_cuda_build() -> bool:
+    torch = importlib.util.find_spec("torch")
+    if torch is None or torch.origin is None:
+        return False
+    return (Path(torch.origin).parent / "lib" / "libtorch_cuda.so").exists()
+
+
+def _folder(folder: Path) -> Iterator[Check]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        yield Check(False, say("doctor.folder_bad", folder=str(folder), reason=error.strerror or "?"))
+        return
+    yield Check(True, say("doctor.folder", folder=str(folder)))
+    free = shutil.disk_usage(folder).free
+    yield Check(free >= _ROOM, say("doctor.disk", free=f"{free / 1e9:.1f} GB", room=f"{_ROOM / 1e9:.0f} GB"))
+
+
+def _port(chosen: Settings, folder: Path) -> Check:
+    lock = FolderLock(folder)
+    try:
+        lock.take()
+    except FolderInUse as error:
+        return Check(None, say("doctor.running", pid=error.pid))
+    except OSError as error:
+        return Check(False, say("doctor.folder_bad", folder=str(folder), reason=error.strerror or "?"))
+    lock.free()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((chosen.web_host, chosen.web_port))
+        except OSError:
+            return Check(False, say("error.port_taken", port=str(chosen.web_port)))
+    return Check(True, say("doctor.port", port=str(chosen.web_port)))
+
+
+async def _reach(chosen: Settings) -> list[Check]:
+    checks = []
+    database = Database(chosen.database_url)
+    try:
+        await database.migrate()
+        checks.append(Check(True, say("doctor.database", url=database.url.render_as_string())))
+    except DatabaseProblem as error:
+        checks.append(Check(False, say("error.database", reason=str(error))))
+    finally:
+        await database.close()
+    if chosen.telegram_token is None:
+        checks.append(Check(None, say("doctor.telegram_off")))
+    else:
+        name = await check_token(chosen.telegram_token.get_secret_value(), chosen.telegram_api_base)
+        good = name is not None
+        checks.append(Check(good, say("doctor.telegram", name=f"@{name}") if good else say("doctor.telegram_bad")))
+    return checks

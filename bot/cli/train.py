@@ -1,0 +1,133 @@
+"""``tuneteller train``: from a file to a tuned model, without a chat."""
+
+import asyncio
+import secrets
+import shlex
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import click
+
+from bot.app import Core
+from bot.cards.confirm import time_range
+from bot.cards.job import failure_sentence
+from bot.cards.validation import finding_line
+from bot.cli.desk import PLACE, core, lock_if_free, operator, watcher
+from bot.cli.words import fail, perform, say, settings, terminal_language, words
+from bot.commands.flags import parse
+from bot.commands.training import line_of, wish_of
+from bot.services.training import Run
+from bot.services.watch import Watch
+from bot.settings import Settings
+from finetune.jobs import JobState
+from storage.repositories import jobs
+from storage.tables import Job
+
+_LOOK = 1.0
+
+
+@click.command(
+    "train",
+    help=say("cli.train.help"),
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True},
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--wait", is_flag=True, help=say("cli.train.wait"))
+@click.argument("flags", nargs=-1, type=click.UNPROCESSED)
+def command(file: Path, wait: bool, flags: tuple[str, ...]) -> None:
+    """Train on a file."""
+    if not file.is_file():
+        fail(say("error.file_missing", file=str(file)), 2)
+    perform(_train(settings(), file, shlex.join(flags), wait))
+
+
+async def _train(chosen: Settings, file: Path, flags: str, wait: bool) -> None:
+    t = words()
+    wanted = parse(flags)
+    async with core(chosen) as found:
+        member = await operator(found)
+        await found.tokens.prepare()
+        stored = await found.library.receive(_pieces(file), sys.maxsize)
+        judged = await found.library.judge(stored, file.name, member)
+        if judged.held is None:
+            for finding in judged.report.findings:
+                click.secho(finding_line(t, finding), err=True, fg="red")
+            fail(t("cli.validate.bad", name=file.name))
+        wish = wish_of(wanted, dataset=judged.held.dataset.id)
+        run = await found.training.plan(wish, member)
+        _show_plan(run)
+        if wanted.dry_run:
+            return
+        lock = lock_if_free(chosen)
+        try:
+            job, _ = await found.training.start(
+                run,
+                member,
+                intent=f"terminal:{secrets.token_hex(8)}",
+                line=line_of(run),
+                place=PLACE,
+                language=terminal_language(),
+                request=None,
+                card=None,
+            )
+            await _follow(found, job, watcher(found) if lock else None, wait)
+        finally:
+            if lock:
+                lock.free()
+
+
+def _show_plan(run: Run) -> None:
+    t = words()
+    click.secho(line_of(run), bold=True)
+    click.echo(f"{t('fact.base')}: {run.base.name} · {t('fact.steps')}: {run.plan.steps}")
+    click.echo(f"{t('fact.time')}: {time_range(t, run.plan.seconds)}")
+
+
+async def _follow(found: Core, job: Job, watch: Watch | None, wait: bool) -> None:
+    """Start it (or leave that to the running bot); with ``wait`` stay until it has ended."""
+    if not wait:
+        if watch is not None:
+            await watch.look()
+        click.echo(say("cli.train.started" if watch else "cli.train.handed_over", n=job.id))
+        return
+    shown = ""
+    while True:
+        if watch is not None:
+            await watch.look()
+        async with found.database.transaction() as session:
+            fresh = await jobs.get(session, job.id)
+        assert fresh is not None
+        line = _line(fresh)
+        if line != shown:
+            click.echo(line)
+            shown = line
+        if JobState(fresh.state).ended:
+            await _ended(found, fresh)
+            return
+        await asyncio.sleep(_LOOK)
+
+
+def _line(job: Job) -> str:
+    t = words()
+    facts = job.progress or {}
+    line = t("card.job", n=job.id, name=job.name, state=t(f"state.{job.state}"))
+    if facts.get("steps") and facts.get("step") is not None:
+        line += " · " + t("job.step", step=facts["step"], steps=facts["steps"])
+        if facts.get("loss") is not None:
+            line += f" · {facts['loss']:.3f}"
+    return line
+
+
+async def _ended(found: Core, job: Job) -> None:
+    if JobState(job.state) is not JobState.SUCCEEDED:
+        fail(failure_sentence(words(), job) if JobState(job.state) is JobState.FAILED else say("state.cancelled"))
+    model = await found.releases.of_job(job.id)
+    assert model is not None
+    click.secho(say("cli.train.done", version=f"v{model.version}", model=model.external_id), bold=True)
+
+
+async def _pieces(file: Path) -> AsyncIterator[bytes]:
+    with file.open("rb") as handle:
+        while chunk := handle.read(1 << 20):
+            yield chunk
