@@ -17,7 +17,7 @@ from bot.platforms.web.guard import csrf_token
 from bot.platforms.web.ports import Visitor
 from tests.platforms.web.fakes import FakeDoor, FakeFiles, FakeLog, FakeProbes, Inbox
 
-MAX_UPLOAD = 2_000_000
+MAX_UPLOAD = 12_000_000
 MENU = (
     MenuEntry("start", "guest", "", {"zh": "从这里开始", "en": "Start here"}),
     MenuEntry("train", "trainer", "[N] [flags]", {"zh": "开始微调", "en": "Fine-tune a model"}),

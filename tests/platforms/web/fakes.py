@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.chat.content import Answer, AnswerState, Card, Tone
 from bot.chat.errors import UserError
-from bot.chat.events import Ack, Event
+from bot.chat.events import Ack, Event, Message, Press
+from bot.chat.places import Place
+from bot.platforms.web import WebPlatform
 from bot.platforms.web.ports import Entry, Visitor
 
 
@@ -122,3 +125,57 @@ class Inbox:
         async with asyncio.timeout(10), self._changed:
             await self._changed.wait_for(lambda: len(self.events) >= count)
         return self.events
+
+
+class EchoBot:
+    """Stands behind the page in tests with a browser: answers what it is told by what it was told."""
+
+    def __init__(self) -> None:
+        self.platform: WebPlatform | None = None
+        self.events: list[Event] = []
+        self.uploads: list[bytes] = []
+        # Waited for between the words of a streamed answer, and before a press is acknowledged.
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def deliver(self, event: Event) -> Ack | None:
+        if isinstance(event, Press):
+            self.events.append(event)
+            await self.go_on.wait()
+            return Ack(f"pressed {event.token}", alert=event.token == "alert")
+        if event.id not in {known.id for known in self.events}:
+            self.events.append(event)
+            task = asyncio.create_task(self._handle(event))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return None
+
+    @property
+    def texts(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, Message)]
+
+    async def _handle(self, event: Message) -> None:
+        assert self.platform is not None
+        platform, place, key = self.platform, event.place, event.id
+        if event.uploads:
+            data = b"".join([piece async for piece in platform.fetch(event.uploads[0])])
+            self.uploads.append(data)
+            title = f"{event.uploads[0].name}: {len(data)} bytes"
+            await platform.send(place, Card(title=title, tone=Tone.GOOD), key=key, reply_to=event.ref)
+        elif event.text.startswith("stream "):
+            await self._stream(place, event.text.removeprefix("stream "), key)
+        elif event.text.startswith("/lang"):
+            return
+        else:
+            await platform.send(place, Card(title=f"echo {event.text}"), key=key)
+
+    async def _stream(self, place: Place, text: str, key: str) -> None:
+        assert self.platform is not None
+        ref = await self.platform.send(place, Answer("", AnswerState.WAITING), key=key)
+        words = text.split(" ")
+        for count in range(1, len(words) + 1):
+            await self.go_on.wait()
+            assert self.platform is not None
+            await self.platform.edit(ref, Answer(" ".join(words[:count]), AnswerState.STREAMING))
+        await self.platform.edit(ref, Answer(text, AnswerState.DONE, "the end"))

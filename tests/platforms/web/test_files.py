@@ -69,8 +69,8 @@ async def test_too_large_is_refused_and_nothing_stays(house: House, visit: Visit
     page = await visit()
     told = await page.upload(b"x" * (MAX_UPLOAD + 1), **{"X-Language": "en"})
     assert told.status == 413
-    assert "2 MB" in (await told.json())["error"]
-    untold = await page.upload(stream(40), **{"X-Language": "zh"})
+    assert "12 MB" in (await told.json())["error"]
+    untold = await page.upload(stream(130), **{"X-Language": "zh"})
     assert untold.status == 413
     assert "文件太大" in (await untold.json())["error"]
     assert list(house.incoming.iterdir()) == []

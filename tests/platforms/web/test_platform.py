@@ -56,7 +56,7 @@ async def test_it_is_a_platform(house: House) -> None:
     assert isinstance(platform, Platform)
     assert platform.name == "web"
     assert platform.limits.repeatable_sends
-    assert platform.limits.upload_bytes == 2_000_000
+    assert platform.limits.upload_bytes == 12_000_000
 
 
 async def test_a_taken_port_is_named(house: House, tmp_path_factory: pytest.TempPathFactory) -> None:
