@@ -31,3 +31,6 @@ async def browser() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=binary, args=list(QUIET))
         yield browser
         await browser.close()
+
+
+pytest_plugins = ["tests.databases"]

@@ -9,13 +9,15 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from playwright.async_api import Browser, BrowserContext, expect
+from playwright.async_api import Page as BrowserPage
 
 from bot.chat.content import MenuEntry
 from bot.chat.events import Deliver
 from bot.platforms.web import WebPlatform
 from bot.platforms.web.guard import csrf_token
 from bot.platforms.web.ports import Visitor
-from tests.platforms.web.fakes import FakeDoor, FakeFiles, FakeLog, FakeProbes, Inbox
+from tests.platforms.web.fakes import EchoBot, FakeDoor, FakeFiles, FakeLog, FakeProbes, Inbox
 
 MAX_UPLOAD = 12_000_000
 MENU = (
@@ -137,3 +139,35 @@ def visit(house: House, client: aiohttp.ClientSession) -> Visit:
         return Page(client, house.platform.address, token, house.door.sessions[token])
 
     return go
+
+
+@pytest.fixture
+async def bot(house: House) -> AsyncIterator[EchoBot]:
+    bot = EchoBot()
+    bot.platform = await house.open(bot.deliver)
+    yield bot
+    bot.go_on.set()
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    context = await browser.new_context(locale="en-US", viewport={"width": 1000, "height": 760})
+    context.set_default_timeout(10_000)
+    yield context
+    await context.close()
+
+
+@pytest.fixture
+async def page(context: BrowserContext, house: House, bot: EchoBot) -> AsyncIterator[BrowserPage]:
+    """Signed in, in an empty room."""
+    page = await context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
+    assert bot.platform is not None
+    await page.goto(f"{bot.platform.address}/#code=owner-code")
+    await page.fill("#name", "Ming")
+    await page.click("#enter")
+    await expect(page.locator("#state")).to_have_text("Connected")
+    yield page
+    assert faults == []

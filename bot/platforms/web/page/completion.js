@@ -1,6 +1,8 @@
-// The list of commands while somebody types a slash: a combobox with a listbox, as assistive technology knows it.
+// The list of commands while somebody types a slash: a listbox that the text field steers, as in a combobox. The
+// field itself has more than one line, so HTML does not let it carry that role; what it opens is said instead.
 import { $, el } from "./dom.js";
-import { language, onLanguage } from "./strings.js";
+import { announce } from "./notices.js";
+import { language, onLanguage, t } from "./strings.js";
 
 const SHOWN = 8;
 
@@ -25,7 +27,6 @@ export class Completion {
 
   close() {
     this.#list.hidden = true;
-    this.#text.setAttribute("aria-expanded", "false");
     this.#text.removeAttribute("aria-activedescendant");
   }
 
@@ -39,8 +40,8 @@ export class Completion {
     // The command stands there in full: nothing is left to complete.
     const complete = this.#found.length === 1 && this.#found[0].name === prefix;
     if (!this.#found.length || complete) return this.close();
+    if (this.#list.hidden) announce(t("web.commands.open", { count: this.#found.length }));
     this.#list.hidden = false;
-    this.#text.setAttribute("aria-expanded", "true");
     return this.#show();
   }
 
