@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, MetaData, UniqueConstraint, false
+from sqlalchemy import JSON, ForeignKey, Index, MetaData, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.types import BigId, LongText, ShortText, UtcDateTime
@@ -136,7 +136,7 @@ class Job(Table):
     word: Mapped[str]
     handle: Mapped[str | None]
     attempt: Mapped[int] = mapped_column(default=1)
-    cancel_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
     progress: Mapped[Json] = mapped_column(default=dict)
     failure: Mapped[Json | None]
     lease_owner: Mapped[str | None]
@@ -198,8 +198,8 @@ class Conversation(Table):
     thread: Mapped[str]
     kind: Mapped[str]
     cleared_at_turn: Mapped[int] = mapped_column(default=0)
-    trim_told: Mapped[bool] = mapped_column(default=False, server_default=false())
-    base_told: Mapped[bool] = mapped_column(default=False, server_default=false())
+    trim_told: Mapped[bool] = mapped_column(default=False)
+    base_told: Mapped[bool] = mapped_column(default=False)
 
 
 class Turn(Table):

@@ -3,21 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, String, cast, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
 from storage.repositories import settings
-from storage.tables import WebMessage
+from storage.tables import Setting, WebMessage
 
 _REVISION = "web.revision"
 
 
 async def _next_revision(session: AsyncSession) -> int:
     # One row that every writer takes in turn: revisions are seen in the order in which they were given.
-    value = int(await settings.get(session, _REVISION) or 0) + 1
-    await settings.put(session, _REVISION, str(value))
-    return value
+    step = cast(cast(Setting.value, BigInteger) + 1, String)
+    query = update(Setting).where(Setting.name == _REVISION).values(value=step).returning(Setting.value)
+    value = (await session.execute(query, execution_options={"synchronize_session": False})).scalar()
+    if value is None:
+        await settings.put(session, _REVISION, "1")
+        return 1
+    return int(value)
 
 
 async def append(session: AsyncSession, room: str, author: str, body: Mapping[str, Any], key: str) -> WebMessage:

@@ -1,6 +1,6 @@
 """The first schema
 
-Revision: 0001, after None. 2026-11-24 02:11:54.041773
+Revision: 0001, after None. 2026-11-24 02:45:09.066831
 """
 
 import sqlalchemy as sa
@@ -23,8 +23,8 @@ def upgrade() -> None:
         sa.Column("thread", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("cleared_at_turn", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("trim_told", sa.Boolean(), server_default=sa.text("0"), nullable=False),
-        sa.Column("base_told", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("trim_told", sa.Boolean(), nullable=False),
+        sa.Column("base_told", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
         sa.UniqueConstraint("platform", "chat", "thread", name=op.f("uq_conversations_platform")),
     )
@@ -228,7 +228,7 @@ def upgrade() -> None:
         sa.Column("word", sa.String(), nullable=False),
         sa.Column("handle", sa.String(), nullable=True),
         sa.Column("attempt", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("cancel_requested", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("cancel_requested", sa.Boolean(), nullable=False),
         sa.Column("progress", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("failure", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("lease_owner", sa.String(), nullable=True),

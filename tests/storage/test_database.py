@@ -1,0 +1,112 @@
+"""Transactions, migrations and the things that two databases do differently."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, select
+
+from storage.database import Database, DatabaseProblem, database_url
+from storage.repositories import people, settings
+from storage.tables import Person, Setting, Table
+
+
+async def test_read_modify_write_loses_nothing(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(Setting(name="count", value="0"))
+
+    async def add() -> None:
+        for _ in range(10):
+            async with database.transaction() as session:
+                row = (await session.scalars(select(Setting).where(Setting.name == "count").with_for_update())).one()
+                row.value = str(int(row.value) + 1)
+
+    await asyncio.gather(*(add() for _ in range(8)))
+    async with database.transaction() as session:
+        assert await settings.get(session, "count") == "80"
+
+
+async def test_a_failed_transaction_stores_nothing(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="half-way"):  # noqa: PT012
+        async with database.transaction() as session:
+            await people.create(session, "Ann", "user", None)
+            raise RuntimeError("half-way")
+    async with database.transaction() as session:
+        assert await people.everybody(session) == []
+
+
+async def test_text_is_kept_the_same_on_both(database: Database) -> None:
+    async with database.transaction() as session:
+        await people.create(session, "a\x00b \ud83d 龙", "user", None)
+    async with database.transaction() as session:
+        assert (await people.everybody(session))[0].name == "ab ? 龙"
+
+
+async def test_ids_of_platforms_fit(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(Person(id=2**40, name="big", role="user", created_at=datetime.now(UTC)))
+    async with database.transaction() as session:
+        assert await people.get(session, 2**40) is not None
+
+
+async def test_times_come_back_aware_and_in_utc(database: Database) -> None:
+    moment = datetime(2026, 3, 1, 12, 30, tzinfo=timezone(timedelta(hours=8)))
+    async with database.transaction() as session:
+        session.add(Person(name="t", role="user", created_at=moment))
+    async with database.transaction() as session:
+        found = (await people.everybody(session))[0].created_at
+    assert found == moment
+    assert found.utcoffset() == timedelta(0)
+
+
+async def test_a_naive_time_is_refused(database: Database) -> None:
+    with pytest.raises(Exception, match="naive"):
+        async with database.transaction() as session:
+            session.add(Person(name="t", role="user", created_at=datetime(2026, 1, 1)))  # noqa: DTZ001
+
+
+async def test_three_starts_at_once_migrate_once(database_url: str) -> None:
+    several = [Database(database_url) for _ in range(3)]
+    await asyncio.gather(*(one.migrate() for one in several))
+    assert all([await one.writable() for one in several])
+    for one in several:
+        await one.close()
+
+
+async def test_migrations_make_exactly_the_tables(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), Table.metadata))
+
+    async with database._engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_a_database_that_cannot_be_opened_says_why_and_hides_its_password() -> None:
+    broken = Database("postgresql://me:topsecret@127.0.0.1:1/none")
+    with pytest.raises(DatabaseProblem) as caught:
+        await broken.migrate()
+    assert "topsecret" not in str(caught.value)
+    assert "127.0.0.1" in str(caught.value)
+    await broken.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:", "nonsense"])
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(Exception, match=r".+"):
+        database_url(url)
+
+
+async def test_errors_do_not_carry_what_people_wrote(tmp_path: Path) -> None:
+    found = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    await found.migrate()
+    with pytest.raises(Exception, match="UNIQUE") as caught:  # noqa: PT012
+        async with found.transaction() as session:
+            session.add(Setting(name="a", value="a private sentence"))
+            await session.flush()
+            session.expunge_all()
+            session.add(Setting(name="a", value="a private sentence"))
+    assert "private" not in str(caught.value)
+    await found.close()

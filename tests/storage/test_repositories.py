@@ -1,0 +1,214 @@
+"""Jobs, outbox, updates, buttons, web messages: what is asked of the tables, on both databases."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from finetune.jobs import InvalidTransition, JobState
+from storage.clock import now
+from storage.database import Database
+from storage.repositories import buttons, conversations, datasets, jobs, messages, models, outbox, people, updates
+from storage.tables import Job, OutboxRow
+
+
+async def make_job(database: Database, key: str = "job-1", **values: Any) -> Job:
+    async with database.transaction() as session:
+        person = await people.create(session, "Ann", "trainer", None)
+        _, version = await datasets.create(session, person.id, "set", "a" * 64, "b" * 64, {})
+        job = Job(
+            **{
+                "key": key,
+                "person_id": person.id,
+                "language": "en",
+                "platform": "web",
+                "chat": "room",
+                "thread": "",
+                "place_kind": "private",
+                "dataset_version_id": version.id,
+                "provider": "local",
+                "base": "base",
+                "preset": "standard",
+                "name": "set",
+                "seed": 1,
+                "validation_share": 0.1,
+                "hyperparameters": {},
+                "line": "/train",
+                "plan": {},
+                "state": "queued",
+                "word": "",
+                "progress": {},
+                "created_at": now(),
+                **values,
+            }
+        )
+        return (await jobs.create(session, job))[0]
+
+
+async def test_one_intent_is_one_job(database: Database) -> None:
+    first = await make_job(database)
+    second = await make_job(database)
+    assert first.id == second.id
+
+
+async def test_a_job_moves_once(database: Database) -> None:
+    job = await make_job(database)
+
+    async def move() -> bool:
+        async with database.transaction() as session:
+            return await jobs.move(session, job.id, JobState.QUEUED, JobState.RUNNING, "go")
+
+    assert sorted(await asyncio.gather(*(move() for _ in range(4)))) == [False, False, False, True]
+    async with database.transaction() as session:
+        assert [event.state for event in await jobs.events(session, job.id)] == ["queued", "running"]
+
+
+async def test_an_ended_job_never_moves(database: Database) -> None:
+    job = await make_job(database)
+    async with database.transaction() as session:
+        assert await jobs.move(session, job.id, JobState.QUEUED, JobState.CANCELLED, "")
+        with pytest.raises(InvalidTransition):
+            await jobs.move(session, job.id, JobState.CANCELLED, JobState.RUNNING, "")
+
+
+async def test_the_queue_counts_what_is_before(database: Database) -> None:
+    first, second = await make_job(database, "a"), await make_job(database, "b")
+    async with database.transaction() as session:
+        assert await jobs.place_in_queue(session, first) == 0
+        assert await jobs.place_in_queue(session, second) == 1
+
+
+async def test_versions_of_models_count_up_and_a_job_makes_one(database: Database) -> None:
+    first, second = await make_job(database, "a"), await make_job(database, "b")
+    facts: dict[str, Any] = {
+        "system_prompt": "",
+        "sampling": {},
+        "validation_before": None,
+        "validation_after": None,
+    }
+    async with database.transaction() as session:
+        one = await models.create(session, first, "m1", **facts)
+        again = await models.create(session, first, "m1", **facts)
+        two = await models.create(session, second, "m2", **facts)
+    assert (one.version, again.version, two.version) == (1, 1, 2)
+
+
+async def test_the_alias_remembers_the_way_back(database: Database) -> None:
+    job = await make_job(database)
+    async with database.transaction() as session:
+        made = await models.create(
+            session, job, "m", system_prompt="", sampling={}, validation_before=None, validation_after=None
+        )
+        await models.point(session, made.id, None)
+        alias = await models.point(session, None, None)
+    assert (alias.model_id, alias.former_id) == (None, made.id)
+
+
+def notice(key: str) -> OutboxRow:
+    return OutboxRow(
+        key=key,
+        kind="push",
+        subject="done",
+        platform="web",
+        chat="room",
+        thread="",
+        place_kind="private",
+        language="en",
+        payload={},
+        state="pending",
+        due_at=now(),
+        created_at=now(),
+    )
+
+
+async def test_a_notice_is_stored_once_and_claimed_once(database: Database) -> None:
+    async with database.transaction() as session:
+        assert await outbox.add(session, notice("k"))
+        assert not await outbox.add(session, notice("k"))
+
+    async def claim() -> int:
+        async with database.transaction() as session:
+            return len(await outbox.claim(session, 10))
+
+    assert sum(await asyncio.gather(*(claim() for _ in range(4)))) == 1
+    async with database.transaction() as session:
+        assert [row.key for row in await outbox.left_sending(session)] == ["k"]
+
+
+async def test_a_postponed_notice_waits(database: Database) -> None:
+    async with database.transaction() as session:
+        await outbox.add(session, notice("k"))
+        row = (await outbox.claim(session, 1))[0]
+        await outbox.postpone(session, row.id, now() + timedelta(hours=1))
+        assert await outbox.claim(session, 1) == []
+
+
+async def test_an_update_is_taken_once(database: Database) -> None:
+    async with database.transaction() as session:
+        assert await updates.add(session, "telegram", "1", "message {}")
+        assert not await updates.add(session, "telegram", "1", "message {}")
+        assert await updates.add(session, "web", "1", "message {}")
+        assert len(await updates.open_events(session, 3)) == 2
+        await updates.handled(session, "telegram", "1")
+        assert [row.platform for row in await updates.open_events(session, 3)] == ["web"]
+
+
+async def test_an_update_that_kills_the_process_is_given_up(database: Database) -> None:
+    async with database.transaction() as session:
+        await updates.add(session, "web", "1", "message {}")
+        for _ in range(3):
+            await updates.attempted(session, "web", "1")
+        assert await updates.open_events(session, 3) == []
+
+
+async def test_a_one_time_button_works_once(database: Database) -> None:
+    key = {"token": "t", "action": "a", "payload": {}, "person_id": None, "once": True}
+    async with database.transaction() as session:
+        await buttons.keep(session, [key])
+        await buttons.keep(session, [key])
+
+    async def use() -> bool:
+        async with database.transaction() as session:
+            return await buttons.use(session, "t")
+
+    assert sorted(await asyncio.gather(use(), use(), use())) == [False, False, True]
+
+
+async def test_web_messages_are_found_by_revision(database: Database) -> None:
+    async with database.transaction() as session:
+        first = await messages.append(session, "room", "bot", {"v": 1}, "k1")
+        again = await messages.append(session, "room", "bot", {"v": 9}, "k1")
+        second = await messages.append(session, "room", "bot", {"v": 2}, "k2")
+        assert again.id == first.id
+        assert again.body == {"v": 1}
+        seen = second.revision
+        await messages.revise(session, "room", first.id, {"v": 3})
+        assert [row.body for row in await messages.since(session, "room", seen, 10)] == [{"v": 3}]
+        assert [row.id for row in await messages.latest(session, "room", second.id, 10)] == [first.id]
+        with pytest.raises(KeyError):
+            await messages.revise(session, "another", first.id, {})
+
+
+async def test_concurrent_web_messages_get_different_revisions(database: Database) -> None:
+    async def add(number: int) -> int:
+        async with database.transaction() as session:
+            return (await messages.append(session, "room", "bot", {}, f"k{number}")).revision
+
+    async with database.transaction() as session:
+        await messages.append(session, "room", "bot", {}, "first")
+    revisions = await asyncio.gather(*(add(number) for number in range(8)))
+    assert len(set(revisions)) == 8
+
+
+async def test_forgetting_takes_question_and_answer(database: Database) -> None:
+    async with database.transaction() as session:
+        person = await people.create(session, "Ann", "user", None)
+        talk = await conversations.at(session, "web", "room", "", "private")
+        asked = await conversations.add(
+            session, talk.id, "user", "secret", "answered", person_id=person.id, language="en"
+        )
+        await conversations.add(session, talk.id, "assistant", "reply", "done", language="en", answer_to=asked.id)
+        assert len(await conversations.said_by(session, person.id)) == 2
+        assert await conversations.forget(session, person.id) == 2
+        assert await conversations.said_by(session, person.id) == []
