@@ -1,0 +1,149 @@
+"""The job folder: everything that a trainer and its watchers say to each other, as files.
+
+``manifest.json`` is written once before the start; ``claim-<attempt>`` is created by the attempt's trainer and by no
+other; ``heartbeat.json`` is replaced all the time; ``result.json`` is created once and is the only source of "ended";
+``cancel`` is a wish. A lock file, held by the living trainer, tells whether it is alive.
+"""
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_CLAIM = re.compile(r"claim-(\d+)")
+_LOCK = re.compile(r"attempt-(\d+)\.lock")
+
+
+class JobFolder:
+    """One job's folder. No method waits for anything but the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def log_file(self) -> Path:
+        """What the trainer tells people."""
+        return self.path / "log.txt"
+
+    def exists(self) -> bool:
+        """Whether this job was ever submitted."""
+        return (self.path / "manifest.json").is_file()
+
+    def manifest(self) -> dict[str, Any]:
+        """What to train. Raises ``FileNotFoundError``."""
+        return _read(self.path / "manifest.json")
+
+    def heartbeat(self) -> dict[str, Any] | None:
+        """The last sign of life."""
+        return _read_if_there(self.path / "heartbeat.json")
+
+    def result(self) -> dict[str, Any] | None:
+        """How it ended, if it has."""
+        return _read_if_there(self.path / "result.json")
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Write the manifest unless there is one: it never changes."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        _create(self.path / "manifest.json", manifest)
+
+    def write_heartbeat(self, beat: Mapping[str, Any]) -> None:
+        """Replace the heartbeat in one move."""
+        _replace(self.path / "heartbeat.json", beat)
+
+    def write_result(self, result: Mapping[str, Any]) -> bool:
+        """Write how it ended; false if that was written before (the first word stands)."""
+        return _create(self.path / "result.json", result)
+
+    def cancel(self) -> None:
+        """Wish for the end."""
+        (self.path / "cancel").touch()
+
+    def cancelled(self) -> bool:
+        """Whether the end was wished for."""
+        return (self.path / "cancel").exists()
+
+    def claim(self, attempt: int) -> bool:
+        """Take this attempt for this process; false if another process took it."""
+        try:
+            handle = os.open(self.path / f"claim-{attempt}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError:
+            return False
+        with os.fdopen(handle, "w") as file:
+            file.write(str(os.getpid()))
+        return True
+
+    def claimed(self, attempt: int) -> bool:
+        """Whether a trainer took this attempt."""
+        return (self.path / f"claim-{attempt}").exists()
+
+    def fenced(self, attempt: int) -> bool:
+        """Whether a later attempt has begun, so that this one must stop."""
+        return any(number > attempt for number in self._numbers(_CLAIM))
+
+    def lock(self, attempt: int) -> int | None:
+        """Open and take an attempt's lock; a file descriptor, or ``None`` while another process holds it."""
+        handle = os.open(self.path / f"attempt-{attempt}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        return handle
+
+    def alive(self) -> bool:
+        """Whether any attempt's trainer lives."""
+        return any(self._held(number) for number in self._numbers(_LOCK))
+
+    def _held(self, attempt: int) -> bool:
+        handle = os.open(self.path / f"attempt-{attempt}.lock", os.O_RDWR)
+        try:
+            # Shared, so that two watchers do not take each other for the trainer.
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+    def _numbers(self, pattern: re.Pattern[str]) -> list[int]:
+        found = (pattern.fullmatch(entry.name) for entry in self.path.iterdir())
+        return [int(match[1]) for match in found if match]
+
+
+def _read(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return content
+
+
+def _read_if_there(file: Path) -> dict[str, Any] | None:
+    try:
+        return _read(file)
+    except FileNotFoundError:
+        return None
+
+
+def _temporary(file: Path, content: Mapping[str, Any]) -> Path:
+    temporary = file.with_name(f"{file.name}.{os.urandom(6).hex()}.tmp")
+    with temporary.open("w", encoding="utf-8") as handle:
+        json.dump(content, handle, ensure_ascii=False)
+        handle.flush()
+        os.fsync(handle.fileno())
+    return temporary
+
+
+def _replace(file: Path, content: Mapping[str, Any]) -> None:
+    _temporary(file, content).replace(file)
+
+
+def _create(file: Path, content: Mapping[str, Any]) -> bool:
+    temporary = _temporary(file, content)
+    try:
+        os.link(temporary, file)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+    return True

@@ -1,0 +1,198 @@
+"""Keeps model servers: started when first needed, replaced when a new adapter comes, stopped when idle."""
+
+import asyncio
+import json
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from finetune.errors import ProviderUnavailable
+from finetune.providers.local import processes
+
+START_SECONDS = 60.0
+STOP_SECONDS = 5.0
+SLOTS = 4
+BATCH = 512
+THREADS = 2
+PROMPT_THREADS = 2
+SIMILARITY = 0.8
+# Short spinning joins two threads at a token's pace; sleeping at every barrier would halve it, endless spinning
+# would take a core from whoever else needs it.
+SPIN = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "20000"}
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """One server process: its adapters by model id, in the order of their numbers in a request."""
+
+    process: asyncio.subprocess.Process
+    address: str
+    api_key: str
+    adapters: tuple[str, ...]
+    users: int = 0
+    retired: bool = False
+    ending: asyncio.Task[None] | None = field(default=None)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self.process.returncode is None
+
+    def request(self, model: str) -> Mapping[str, object]:
+        """What a request for this model must carry: every adapter's scale, always, so that none is left over."""
+        scales = [{"id": index, "scale": 1.0 if name == model else 0.0} for index, name in enumerate(self.adapters)]
+        return {"lora": scales, "cache_prompt": True}
+
+
+class ModelServer:
+    """The server of one base. ``adapters`` lists the tuned models' files by model id, asked anew at every start."""
+
+    def __init__(
+        self,
+        base: str,
+        gguf: Path,
+        context: int,
+        folder: Path,
+        adapters: Callable[[str], Mapping[str, Path]],
+        *,
+        idle_seconds: float,
+        python: str = sys.executable,
+    ) -> None:
+        self._base = base
+        self._gguf = gguf
+        self._context = context
+        self._folder = folder
+        self._adapters = adapters
+        self._idle_seconds = idle_seconds
+        self._python = python
+        self._lock = asyncio.Lock()
+        self._current: Running | None = None
+        self._all: set[Running] = set()
+        self._idle: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Process ids of the servers that run now."""
+        return tuple(running.process.pid for running in self._all if running.alive)
+
+    @asynccontextmanager
+    async def serve(self, model: str) -> AsyncIterator[Running]:
+        """A server that knows ``model``, kept while in use. Raises :class:`ProviderUnavailable`."""
+        async with self._lock:
+            running = await self._for(model)
+            running.users += 1
+            self._cancel_idle()
+        try:
+            yield running
+        finally:
+            running.users -= 1
+            self._left(running)
+
+    async def close(self) -> None:
+        """Stop all servers, running answers too."""
+        self._cancel_idle()
+        async with self._lock:
+            self._current = None
+            await asyncio.gather(*(self._stop(running) for running in tuple(self._all)))
+        if self._tasks:
+            await asyncio.gather(*self._tasks)
+
+    async def _for(self, model: str) -> Running:
+        current = self._current
+        if current is not None and not current.alive:
+            self._all.discard(current)
+            current = self._current = None
+        if current is not None and (model == self._base or model in current.adapters):
+            return current
+        fresh = await self._start(model)
+        self._current = fresh
+        if current is not None:
+            # Its running answers end on it; nothing new begins there.
+            current.retired = True
+            self._left(current)
+        return fresh
+
+    async def _start(self, model: str) -> Running:
+        known = await asyncio.to_thread(self._adapters, model)
+        api_key = secrets.token_urlsafe(24)
+        settings = {
+            "model": str(self._gguf),
+            "api_key": api_key,
+            "context": self._context,
+            "slots": SLOTS,
+            "batch": BATCH,
+            "threads": THREADS,
+            "prompt_threads": PROMPT_THREADS,
+            "similarity": SIMILARITY,
+            "adapters": [str(path) for path in known.values()],
+        }
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "server.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                self._python,
+                "-m",
+                "finetune.providers.local.server",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env={**processes.environment(), **SPIN},
+            )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(settings).encode() + b"\n")
+            await process.stdin.drain()
+            line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
+            address = json.loads(line)["address"]
+        except (OSError, TimeoutError, ValueError) as error:
+            await _end(process)
+            raise ProviderUnavailable("model_server", log=str(self._folder / "server.log")) from error
+        except BaseException:
+            await _end(process)
+            raise
+        running = Running(process, address, api_key, tuple(known))
+        self._all.add(running)
+        return running
+
+    def _left(self, running: Running) -> None:
+        if running.users:
+            return
+        if running.retired:
+            self._later(running)
+        elif running is self._current:
+            self._cancel_idle()
+            self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._idled, running)
+
+    def _idled(self, running: Running) -> None:
+        if running is self._current and not running.users:
+            self._current = None
+            self._later(running)
+
+    def _later(self, running: Running) -> None:
+        task = asyncio.get_running_loop().create_task(self._stop(running))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _stop(self, running: Running) -> None:
+        await _end(running.process)
+        self._all.discard(running)
+
+    def _cancel_idle(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Let a server go by closing its standard input; kill it if it does not."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
