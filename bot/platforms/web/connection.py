@@ -190,8 +190,6 @@ class Connection:
 
     async def _show(self, cursor: int) -> None:
         listener, room = self._listener, self._visitor.room
-        # Taken before the log is read: a preview is then never ahead of the entry that it belongs to.
-        pending, listener.previews = listener.previews, {}
         while listener.stale:
             listener.stale = False
             entries = await self._house.log.since(room, cursor, CATCH_UP)
@@ -199,10 +197,10 @@ class Connection:
                 await self._send(entries_frame(entries, self._house.rooms.previews(room)))
                 self._cursor = cursor = entries[-1].revision
                 listener.stale = listener.stale or len(entries) == CATCH_UP
-        for entry, body in pending.items():
-            # Overtaken by a newer one, or by the final answer.
-            if self._house.rooms.previews(room).get(entry) is body:
-                await self._send({"preview": {"id": entry, "body": body}})
+        # Stale again: what waits now may belong to an entry that is still to be read.
+        while listener.previews and not listener.stale:
+            entry, body = listener.previews.popitem()
+            await self._send({"preview": {"id": entry, "body": body}})
 
     async def _send(self, frame: Frame) -> None:
         await self._socket.send_str(orjson.dumps(frame).decode())

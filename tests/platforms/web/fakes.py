@@ -46,6 +46,10 @@ class FakeLog:
         self.entries: dict[int, Entry] = {}
         self.keys: dict[str, int] = {}
         self.revision = 0
+        self.reads = 0
+        # A test closes it to hold up what a page has begun to read.
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def append(self, room: str, author: str, body: Mapping[str, object], key: str) -> Entry:
         await asyncio.sleep(0)
@@ -67,10 +71,12 @@ class FakeLog:
     async def since(self, room: str, revision: int, limit: int) -> Sequence[Entry]:
         await asyncio.sleep(0)
         changed = [entry for entry in self.entries.values() if entry.room == room and entry.revision > revision]
+        await self.gate.wait()
         return sorted(changed, key=lambda entry: entry.revision)[:limit]
 
     async def latest(self, room: str, before: int | None, limit: int) -> Sequence[Entry]:
         await asyncio.sleep(0)
+        self.reads += 1
         own = [entry for entry in self.entries.values() if entry.room == room and (not before or entry.id < before)]
         return own[-limit:]
 

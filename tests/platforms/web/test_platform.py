@@ -1,6 +1,7 @@
 """The protocol of a platform, seen by a page over a real socket."""
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 from uuid import uuid4
 
@@ -47,7 +48,7 @@ def entries(frame: Frame) -> list[Frame]:
     return cast(list[Frame], frame.get("entries") or frame["history"])
 
 
-def is_answer(state: str) -> object:
+def is_answer(state: str) -> Callable[[Frame], bool]:
     return lambda frame: any(cast(Frame, entry["body"]).get("state") == state for entry in entries(frame))
 
 
@@ -301,8 +302,38 @@ async def test_many_previews_end_in_the_final_answer(house: House, visit: Visit)
             "entries", lambda frame: any(cast(Frame, e["body"]).get("title") == "after" for e in entries(frame))
         )
         words = [frame for frame in page.frames if "preview" in frame or "entries" in frame]
-        done = next(i for i, frame in enumerate(words) if "entries" in frame and is_answer("done")(frame))  # type: ignore[operator]
+        done = next(i for i, frame in enumerate(words) if "entries" in frame and is_answer("done")(frame))
         assert not any("preview" in frame for frame in words[done:]), "a preview after the final answer"
+
+
+async def test_a_preview_reads_nothing_from_the_log(house: House, visit: Visit) -> None:
+    platform = await house.open()
+    page = await visit()
+    ref = await platform.send(place_of(page), Answer("", AnswerState.WAITING), key="a")
+    before = house.log.reads
+    for number in range(10):
+        await platform.edit(ref, Answer("x" * number, AnswerState.STREAMING))
+    assert house.log.reads == before
+
+
+async def test_a_final_answer_is_never_overtaken_by_its_preview(house: House, visit: Visit) -> None:
+    platform = await house.open()
+    page = await visit()
+    await page.connect()
+    await page.until("history")
+    ref = await platform.send(place_of(page), Answer("", AnswerState.WAITING), key="a")
+    await page.until("entries")
+    house.log.gate.clear()
+    platform._rooms.changed(page.visitor.room)
+    await platform.edit(ref, Answer("almost", AnswerState.STREAMING))
+    await platform.edit(ref, Answer("the end", AnswerState.DONE))
+    house.log.gate.set()
+    await page.until("entries", is_answer("done"))
+    await page.send({"ping": 1})
+    while "pong" not in page.frames[-1]:
+        await page.until("pong")
+    done = next(i for i, frame in enumerate(page.frames) if "entries" in frame and is_answer("done")(frame))
+    assert not any("preview" in frame for frame in page.frames[done:])
 
 
 async def test_an_answer_whose_maker_died_is_shown_as_lost(house: House, visit: Visit) -> None:
