@@ -1,0 +1,94 @@
+"""``Question``, ``Response`` and perhaps ``Complex_CoT``: what the tutorial converts, converted as it does.
+
+A system prompt is put first, the question becomes the user's message and the response the assistant's; the
+reasoning in ``Complex_CoT`` is dropped.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from finetune.datasets.decode import Unreadable, decode
+from finetune.datasets.findings import Problem, kind_of, shown
+from finetune.datasets.formats.format import Message, Reading
+from finetune.datasets.formats.messages import dropped_keys
+from finetune.datasets.judge import is_suspicious, warnings_of
+
+SYSTEM_PROMPT = "你是位精通八字算命、紫微斗数、风水、易经卦象、塔罗牌占卜、星象、面相手相和运势预测等方面的算命大师"
+SPELLINGS = (("Question", "Response", "Complex_CoT"), ("question", "response", "complex_cot"))
+WATCHED = tuple(key for spelling in SPELLINGS for key in spelling)
+_COUNTED = tuple((b'"%b"' % question.encode(), b'"%b"' % response.encode()) for question, response, _ in SPELLINGS)
+
+
+class QuestionResponse:
+    """The fortune-telling dataset's shape."""
+
+    name = "question_response"
+    rows_are_messages = False
+
+    def __init__(self) -> None:
+        self._dropped_reasoning = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the tutorial's conversion did."""
+        converted = ("question_response_converted", "system_prompt_added")
+        return (*converted, "cot_dropped") if self._dropped_reasoning else converted
+
+    def matches(self, row: Mapping[str, Any]) -> bool:
+        """An object with a question or a response by these names, unless another shape claims both."""
+        return any(question in row and response in row for question, response, _ in SPELLINGS)
+
+    def quick(self, row: bytes) -> list[Message] | None:
+        """The messages when nothing has to be said."""
+        try:
+            value = orjson.loads(row)
+            lower = "question" in value
+            question_key, response_key, reasoning_key = SPELLINGS[lower]
+            question, response = value[question_key], value[response_key]
+        except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
+            return None
+        if type(question) is not str or type(response) is not str or type(value) is not dict:
+            return None
+        reasoned = len(value) == 3 and type(value.get(reasoning_key)) is str
+        if not reasoned and len(value) != 2:
+            return None
+        first, second = _COUNTED[lower]
+        if row.count(first) != 1 or row.count(second) != 1 or is_suspicious(question) or is_suspicious(response):
+            return None
+        if reasoned and row.count(b'"%b"' % reasoning_key.encode()) != 1:
+            return None
+        if b"\\u00" in row:
+            return None
+        self._dropped_reasoning |= reasoned
+        return _conversation(question, response)
+
+    def careful(self, row: bytes) -> Reading:
+        """Every problem of the row."""
+        try:
+            decoded = decode(row, WATCHED)
+        except Unreadable as error:
+            return Reading([error.problem])
+        value, problems = decoded.value, decoded.problems
+        if not isinstance(value, dict):
+            return Reading([*problems, Problem("not_object", None, {"kind": kind_of(value)})])
+        spelling = SPELLINGS["Question" not in value and "Response" not in value]
+        for key in spelling[:2]:
+            if key not in value:
+                problems.append(Problem("value_missing", None, {"key": key, "keys": shown(", ".join(value)) or "–"}))
+            elif not isinstance(value[key], str):
+                problems.append(Problem("value_not_text", None, {"key": key, "kind": kind_of(value[key])}))
+        if any(problem.is_error for problem in problems):
+            return Reading(problems)
+        self._dropped_reasoning |= spelling[2] in value
+        messages = _conversation(value[spelling[0]], value[spelling[1]])
+        return Reading([*problems, *dropped_keys(value, spelling), *warnings_of(messages)], messages)
+
+
+def _conversation(question: str, response: str) -> list[Message]:
+    return [
+        {"role": "system", "content": SYSTEM_PROMPT},
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": response},
+    ]

@@ -1,0 +1,186 @@
+"""One pass over a file: rows in, report and canonical form out."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from finetune.datasets.elements import elements
+from finetune.datasets.encoding import Encoding, recognise, to_utf8
+from finetune.datasets.findings import Finding, Problem
+from finetune.datasets.formats import DatasetFormat, Message
+from finetune.datasets.ledger import Ledger
+from finetune.datasets.lines import MAX_ROW_BYTES, Row, lines
+from finetune.datasets.report import Report
+from finetune.datasets.sniff import refuse_binary, shape_of
+from finetune.datasets.statistics import Fingerprints, Statistics
+from finetune.datasets.tokens import TokenCounter
+from finetune.errors import DatasetError
+
+FEW_ROWS = 10
+CHUNK = 1 << 20
+_HEAD = 1 << 18
+
+# A place in the file as one number, for the fingerprints: the line, then the row of an array.
+_ROW_BITS = 31
+
+
+def judge(source: Path, canonical: Path, *, tokenizer: Path | None = None, name: str | None = None) -> Report:
+    """Judge ``source`` and write its canonical form, synced, to ``canonical`` (complete only if the report is ok).
+
+    ``name`` is the file's name as people know it. Raises :class:`DatasetError` for what is no dataset at all.
+    """
+    with source.open("rb") as file, canonical.open("wb") as out:
+        run = _Run(file, out, tokenizer)
+        report = run.report(name or source.name)
+        out.flush()
+        os.fsync(out.fileno())
+    return report
+
+
+class _Run:
+    """The state of one pass."""
+
+    def __init__(self, file: BinaryIO, out: BinaryIO, tokenizer: Path | None) -> None:
+        head = _head(file)
+        self.encoding: Encoding = recognise(head)
+        if not self.encoding.converts:
+            refuse_binary(head)
+        self._chunks = to_utf8(_from(head, file), self.encoding)
+        beginning = self._beginning()
+        shape = shape_of(beginning, whole=len(head) < _HEAD)
+        self.container = shape.container
+        self.format: DatasetFormat = shape.format
+        self._all = self._with(beginning)
+        self._out = out
+        self._ledger = Ledger()
+        self._statistics = Statistics()
+        self._fingerprints = Fingerprints()
+        self._tokens = TokenCounter(tokenizer) if tokenizer else None
+        self._rows = 0
+        self._windows_line: int | None = None
+
+    def _beginning(self) -> bytes:
+        """Text enough to tell what the file is: the first rows, or one whole row when the first is long."""
+        text = b""
+        for chunk in self._chunks:
+            text += chunk
+            if len(text) > MAX_ROW_BYTES or (len(text) >= _HEAD // 2 and b"\n" in text.strip()):
+                break
+        return text
+
+    def _with(self, beginning: bytes) -> Iterator[bytes]:
+        yield beginning
+        yield from self._chunks
+
+    def report(self, name: str) -> Report:
+        """Judge all rows."""
+        found = self._rows_of()
+        for line, row, content in found:
+            self._judge(line, row, content)
+        self._judge_file(name)
+        return self._report()
+
+    def _rows_of(self) -> Iterator[Row]:
+        return elements(self._all) if self.container == "json" else lines(self._all)
+
+    def _judge(self, line: int, row: int | None, content: bytes | Problem) -> None:
+        if isinstance(content, Problem):
+            # Between the elements of an array something may be wrong that is no row.
+            self._rows += content.code in ("too_long", "array_unclosed")
+            self._ledger.add(content, line, row)
+            return
+        messages = self.format.quick(content)
+        if messages is None:
+            reading = self.format.careful(content)
+            for problem in reading.problems:
+                self._ledger.add(problem, line, row)
+            messages = reading.messages
+            if messages is None:
+                self._rows += not any(problem.code == "blank_line" for problem in reading.problems)
+                return
+        self._rows += 1
+        if self._windows_line is None and content.endswith(b"\r"):
+            self._windows_line = line
+        self._keep(messages, line << _ROW_BITS | (row or 0))
+
+    def _keep(self, messages: list[Message], place: int) -> None:
+        canonical = orjson.dumps({"messages": messages}, option=orjson.OPT_APPEND_NEWLINE)
+        self._fingerprints.add(canonical, place)
+        characters = self._statistics.add(messages)
+        if self._tokens is not None:
+            self._tokens.add(messages, len(canonical), characters)
+        if not self._ledger.errors:
+            self._out.write(canonical)
+
+    def _judge_file(self, name: str) -> None:
+        add = self._ledger.add
+        if self.encoding.mark and not self.encoding.converts:
+            literal = self.container == "jsonl" and self.format.rows_are_messages
+            add(Problem("byte_order_mark" if literal else "mark_taken_off"), 1)
+        if self.encoding.converts:
+            add(Problem("converted_text", None, {"encoding": self.encoding.name.upper()}), 1)
+        if self._windows_line is not None:
+            add(Problem("windows_lines"), self._windows_line)
+        ending = name.rsplit(".", 1)[-1].lower() if "." in name else ""
+        if ending == "json" and self.container == "jsonl":
+            add(Problem("json_holds_lines"), 1)
+        if ending in ("jsonl", "ndjson") and self.container == "json":
+            add(Problem("lines_hold_json"), 1)
+        if 0 < self._statistics.rows < FEW_ROWS:
+            add(Problem("few_rows", None, {"rows": str(self._statistics.rows)}), 1)
+        if (variety := self._statistics.prompt_variety) > 1:
+            add(Problem("system_varies", None, {"prompts": str(variety)}), 1)
+        if not self._rows:
+            raise DatasetError("dataset_empty")
+
+    def _duplicates(self) -> int:
+        count = 0
+        row_mask = (1 << _ROW_BITS) - 1
+        for place, earlier in self._fingerprints.duplicates():
+            count += 1
+            first = earlier & row_mask or earlier >> _ROW_BITS
+            problem = Problem("duplicate", None, {"first": str(first)})
+            self._ledger.add(problem, place >> _ROW_BITS, place & row_mask or None)
+        return count
+
+    def _report(self) -> Report:
+        duplicates = self._duplicates()
+        statistics = self._statistics
+        tokens, longest = self._tokens.result() if self._tokens else (None, None)
+        findings: tuple[Finding, ...] = self._ledger.findings()
+        return Report(
+            format=self.format.name,
+            container=self.container,
+            encoding=self.encoding.name,
+            rows=self._rows,
+            good_rows=statistics.rows,
+            turns=statistics.turns,
+            characters=statistics.characters,
+            tokens=tokens,
+            longest_tokens=longest,
+            exact_duplicates=duplicates,
+            system_prompts=statistics.system_prompts,
+            languages=statistics.languages,
+            length_histogram=tuple(statistics.histogram),
+            findings=findings,
+            findings_total=self._ledger.total,
+            by_rule=self._ledger.by_rule,
+            notes=self.format.notes,
+        )
+
+
+def _head(file: BinaryIO) -> bytes:
+    """The first bytes, or as many as it takes to meet one that is not ASCII (within the longest row)."""
+    head = file.read(_HEAD)
+    while head.isascii() and len(head) < MAX_ROW_BYTES and (more := file.read(CHUNK)):
+        head += more
+    return head
+
+
+def _from(head: bytes, file: BinaryIO) -> Iterator[bytes]:
+    yield head
+    while chunk := file.read(CHUNK):
+        yield chunk

@@ -1,0 +1,115 @@
+"""Figures of a dataset, gathered row by row in bounded memory."""
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from finetune.datasets.formats.format import Message
+
+BUCKETS = 16
+PROMPTS_SHOWN = 5
+_ALL_ROWS = 4096  # languages: every row up to here, then one in sixteen
+_SAMPLE = 16
+_LOOKED_AT = 240  # characters of a row's last answer that decide its language
+_PROMPT_BYTES = 8 << 20  # distinct system prompts are kept up to this size together
+_SHARD = 1 << 18  # rows whose fingerprints are compared at once
+
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_LATIN = re.compile("[A-Za-z]")
+_KANA_HANGUL = re.compile("[\u3040-\u30ff\uac00-\ud7af]")
+
+
+class Statistics:
+    """What the report says about the good rows."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.turns = 0
+        self.characters = 0
+        self.histogram = [0] * BUCKETS
+        self._prompts: dict[str, int] = {}
+        self._prompt_bytes = 0
+        self._languages: Counter[str] = Counter()
+
+    def add(self, messages: Sequence[Message]) -> int:
+        """Count a row; returns its characters."""
+        length = 0
+        for message in messages:
+            length += len(message["content"])
+        first = messages[0]
+        has_prompt = first["role"] == "system"
+        self.turns += (len(messages) - has_prompt) // 2
+        self.characters += length
+        bucket = length.bit_length() - 1
+        self.histogram[bucket if 0 <= bucket < BUCKETS else 0 if bucket < 0 else BUCKETS - 1] += 1
+        self._count_prompt(first["content"] if has_prompt else "")
+        if self.rows < _ALL_ROWS or not self.rows % _SAMPLE:
+            self._languages[language_of(messages[-1]["content"] or messages[-2]["content"])] += 1
+        self.rows += 1
+        return length
+
+    def _count_prompt(self, prompt: str) -> None:
+        known = self._prompts.get(prompt)
+        if known is not None:
+            self._prompts[prompt] = known + 1
+        elif self._prompt_bytes < _PROMPT_BYTES:
+            # Past that size new ones are not told apart any more; those that are frequent came before.
+            self._prompts[prompt] = 1
+            self._prompt_bytes += 4 * len(prompt) + 64
+
+    @property
+    def system_prompts(self) -> tuple[tuple[str, int], ...]:
+        """The most frequent system prompts, whole, with their rows."""
+        return tuple(Counter(self._prompts).most_common(PROMPTS_SHOWN))
+
+    @property
+    def prompt_variety(self) -> int:
+        """How many different system prompts there are; having none is one of them."""
+        return len(self._prompts)
+
+    @property
+    def languages(self) -> dict[str, float]:
+        """Share of rows by language, the largest first."""
+        total = self._languages.total()
+        return {name: count / total for name, count in self._languages.most_common()}
+
+
+def language_of(text: str) -> str:
+    """``zh``, ``en`` or ``other`` by the script of the text's beginning."""
+    piece = text[:_LOOKED_AT]
+    if piece.isascii():
+        return "en" if _LATIN.search(piece) else "other"
+    han = len(_HAN.findall(piece))
+    latin = len(_LATIN.findall(piece))
+    if _KANA_HANGUL.search(piece) and len(_KANA_HANGUL.findall(piece)) * 4 > han:
+        return "other"
+    # A Chinese character says about as much as a short English word.
+    if han * 4 >= latin and han * 5 >= len(piece):
+        return "zh"
+    return "en" if latin * 2 >= len(piece) else "other"
+
+
+class Fingerprints:
+    """Finds rows that were there before: 16 bytes a row, and no text kept."""
+
+    def __init__(self) -> None:
+        self._prints = array("q")
+        self._places = array("q")
+
+    def add(self, row: bytes, place: int) -> None:
+        """Remember a canonical row at a place (any number that is not negative)."""
+        self._prints.append(hash(row))
+        self._places.append(place)
+
+    def duplicates(self) -> Iterator[tuple[int, int]]:
+        """Pairs of places: a row, and the first that was equal to it."""
+        shards = len(self._prints) // _SHARD + 1
+        for shard in range(shards):
+            first: dict[int, int] = {}
+            for fingerprint, place in zip(self._prints, self._places, strict=True):
+                if shards > 1 and fingerprint % shards != shard:
+                    continue
+                earlier = first.setdefault(fingerprint, place)
+                if earlier != place:
+                    yield place, earlier
