@@ -1,5 +1,6 @@
 """Content as JSON: what is stored in the log and sent to the page. Plain data, no markup."""
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -70,7 +71,10 @@ def file_body(name: str, size: int, handle: str, client: str) -> Body:
 
 @dataclass(frozen=True, slots=True)
 class StoredAttachment:
-    """An attachment whose bytes are kept under ``digest``; ``size`` in bytes."""
+    """An attachment whose bytes are kept under ``digest``; ``size`` in bytes.
+
+    ``pixels`` is a picture's width and height where they are known, so that the page can keep its place free.
+    """
 
     digest: str
     name: str
@@ -78,6 +82,7 @@ class StoredAttachment:
     kind: AttachmentKind
     alt: str
     size: int
+    pixels: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, attachment: Attachment, digest: str) -> "StoredAttachment":
@@ -90,6 +95,7 @@ class StoredAttachment:
             kind=AttachmentKind.PICTURE if shown else AttachmentKind.DOCUMENT,
             alt=clean(attachment.alt),
             size=len(attachment.data),
+            pixels=_pixels(attachment.data),
         )
 
     def body(self) -> Body:
@@ -101,6 +107,7 @@ class StoredAttachment:
             "kind": self.kind.value,
             "alt": self.alt,
             "size": self.size,
+            "pixels": list(self.pixels) if self.pixels else None,
         }
 
 
@@ -113,6 +120,14 @@ def attachment_in(body: Mapping[str, object], digest: str) -> StoredAttachment |
         if item["digest"] == digest:
             return StoredAttachment(**{**item, "kind": AttachmentKind(item["kind"])})
     return None
+
+
+def _pixels(data: bytes) -> tuple[int, int] | None:
+    # The fixed start of every PNG, which is what our own pictures are.
+    if len(data) < 24 or not data.startswith(b"\x89PNG\r\n\x1a\n") or data[12:16] != b"IHDR":
+        return None
+    width, height = struct.unpack(">II", data[16:24])
+    return (width, height) if width and height else None
 
 
 def _block(block: Block) -> Body:

@@ -115,6 +115,8 @@ class Connection:
 
     async def _listen(self) -> None:
         while (say := await self._said.get()) is not None:
+            if say.silent:
+                self._language = say.text.rsplit(" ", 1)[-1]
             said = self._house.reception.say(self._visitor, say, self._language)
             outcome = await self._settled(said, "failed", say.id)
             if outcome is not None:
@@ -143,6 +145,8 @@ class Connection:
             await self._socket.close(code=SIGNED_OUT)
             return False
         if visitor != self._visitor:
+            if visitor.language != self._visitor.language:
+                self._language = visitor.language or self._language
             self._visitor = visitor
             self._listener.push(self._house.hello(visitor))
         return True

@@ -51,13 +51,13 @@ class Uploads:
             handle, size = await self._reception.incoming.receive(_pieces(request), self._max_bytes)
         except TooLarge:
             return self._too_large(request)
+        except (ClientError, ConnectionError):
+            # Nobody is there to read this any more; only the log of requests sees the status.
+            return refusal(request, 400, "web.upload.cut")
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             return refusal(request, 507, "web.upload.no_space")
-        except ClientError:
-            # Nobody is there to read this any more; only the log of requests sees the status.
-            return refusal(request, 400, "web.upload.cut")
         finally:
             self._under_way[visitor.room] -= 1
             self._under_way += Counter()

@@ -1,6 +1,7 @@
 """The page in a real browser: what a person does with it."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 
@@ -246,6 +247,30 @@ async def test_what_was_written_offline_survives_a_reload_of_the_tab(page: Page,
     await expect(page.locator(".card h2")).to_have_text("echo kept")
     await expect(page.locator("#pending li")).to_have_count(0)
     assert bot.texts == ["kept"]
+
+
+async def test_a_line_that_went_dead_is_noticed_and_replaced(page: Page, bot: EchoBot) -> None:
+    dead = True
+
+    def line(socket: WebSocketRoute) -> None:
+        if dead:
+            # Open, greets, and never says anything again: a laptop that slept, a network that swallows.
+            socket.send(json.dumps({"hello": {"build": "", "language": "", "menu": []}}))
+        else:
+            socket.connect_to_server()
+
+    await page.clock.install()
+    await page.route_web_socket(re.compile("/ws"), line)
+    await page.reload()
+    await expect(page.locator("#state")).to_have_text("Connected")
+    dead = False
+    await page.clock.fast_forward(21_000)
+    await page.clock.fast_forward(9_000)
+    await expect(page.locator("#state")).to_have_attribute("data-up", "false")
+    await page.clock.fast_forward(5_000)
+    await expect(page.locator("#state")).to_have_attribute("data-up", "true")
+    await say(page, "alive")
+    await expect(page.locator(".card h2")).to_have_text("echo alive")
 
 
 async def test_two_tabs_stay_in_step(page: Page, context: BrowserContext, bot: EchoBot) -> None:

@@ -78,7 +78,7 @@ async def test_too_large_is_refused_and_nothing_stays(house: House, visit: Visit
     assert (await page.upload(b"x" * MAX_UPLOAD)).status == 200
 
 
-async def test_a_cut_upload_leaves_nothing(house: House, visit: Visit) -> None:
+async def test_a_cut_upload_leaves_nothing(house: House, visit: Visit, caplog: pytest.LogCaptureFixture) -> None:
     await house.open()
     page = await visit()
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
@@ -92,6 +92,7 @@ async def test_a_cut_upload_leaves_nothing(house: House, visit: Visit) -> None:
     await until(lambda: not any(house.incoming.iterdir()))
     assert house.inbox.events == []
     assert house.log.entries == {}
+    assert "ERROR" not in caplog.text, "people cut their uploads off every day"
     del reader
 
 

@@ -1,6 +1,7 @@
 """The protocol of a platform, seen by a page over a real socket."""
 
 import asyncio
+import struct
 from collections.abc import Callable
 from typing import cast
 from uuid import uuid4
@@ -30,6 +31,7 @@ from bot.chat.platform import Platform
 from tests.platforms.web.conftest import House, Page, Visit
 
 Frame = dict[str, object]
+PNG_HEAD = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 360, 240)
 
 
 def place_of(page: Page) -> Place:
@@ -206,7 +208,7 @@ async def test_a_card_arrives_with_all_its_parts_and_can_be_edited(house: House,
         ),
         buttons=((Button("Go", token="t1"), Button("Copy", copy="/train 3")), ()),
         attachments=(
-            Attachment("p.png", "image/png", b"png", AttachmentKind.PICTURE, "a picture"),
+            Attachment("p.png", "image/png", PNG_HEAD, AttachmentKind.PICTURE, "a picture"),
             Attachment("p.svg", "image/svg+xml", b"<svg/>", AttachmentKind.PICTURE),
         ),
     )
@@ -228,6 +230,7 @@ async def test_a_card_arrives_with_all_its_parts_and_can_be_edited(house: House,
         [{"label": "Go", "style": "normal", "token": "t1"}, {"label": "Copy", "style": "normal", "copy": "/train 3"}]
     ]
     assert [item["kind"] for item in cast(list[Frame], body["attachments"])] == ["picture", "document"]
+    assert [item["pixels"] for item in cast(list[Frame], body["attachments"])] == [[360, 240], None]
     assert body["reply_to"] == 7
 
     await platform.edit(ref, Card(title="Job 12 is done"))
@@ -495,6 +498,19 @@ async def test_the_menu_follows_the_role(house: House, visit: Visit) -> None:
         await page.connect()
         hello = cast(Frame, (await page.until("hello"))["hello"])
         assert [entry["name"] for entry in cast(list[Frame], hello["menu"])] == names
+
+
+async def test_the_switch_of_language_holds_for_what_comes_after(house: House, visit: Visit) -> None:
+    await house.open()
+    page = await visit()
+    await page.connect()
+    await page.send({"send": "/lang zh", "id": str(uuid4()), "silent": True})
+    await page.until("accepted")
+    await page.say("x" * 20_001)
+    assert "消息太长" in str((await page.until("failed"))["text"])
+    await page.say("现在呢")
+    await page.until("accepted")
+    assert house.inbox.events[-1].author.language == "zh"
 
 
 async def test_a_change_of_role_is_told_to_an_open_page(house: House, visit: Visit) -> None:

@@ -8,6 +8,9 @@ import { view } from "./viewer.js";
 
 const TONES = new Set(["normal", "muted", "good", "warning", "error"]);
 
+// Rem; as in cards.css.
+const TALLEST = 22;
+
 export const toneClass = (tone) => (TONES.has(tone) ? `tone-${tone}` : "tone-normal");
 
 export function block(one, send) {
@@ -44,6 +47,12 @@ export function attachment(one, entry) {
   const source = `/files/${one.digest}/${encodeURIComponent(one.name)}?entry=${entry}`;
   if (one.kind === "picture") {
     const picture = el("img", { src: source, alt: one.alt || one.name, loading: "lazy" });
+    // Its place is kept free before it is there, so that nothing jumps when it comes.
+    if (one.pixels) {
+      const [width, height] = one.pixels;
+      picture.style.width = `min(100%, ${width}px, ${(TALLEST * width) / height}rem)`;
+      picture.style.aspectRatio = `${width} / ${height}`;
+    }
     const click = () => view(source, one.alt || one.name, one.name);
     return el("button", { type: "button", class: "picture", on: { click }, title: t("web.picture.enlarge") }, picture);
   }
