@@ -1,0 +1,106 @@
+"""Telegram's errors in our words, in one place, most specific first."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import httpx
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
+
+from bot.chat.errors import Blocked, PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
+
+# What the server calls a message or a file that is not there, in lower case.
+_VANISHED = (
+    "message to edit not found",
+    "message can't be edited",
+    "message_id_invalid",
+    "message to be replied not found",
+    "wrong file_id",
+    "wrong file id",
+    "invalid file_id",
+    "wrong remote file id",
+    "file is temporarily unavailable",
+)
+# What it calls a place where the bot may not write.
+_BLOCKED = (
+    "chat not found",
+    "thread not found",
+    "topic_closed",
+    "topic_deleted",
+    "group chat was deactivated",
+    "not enough rights",
+    "have no rights",
+    "need administrator rights",
+    "chat_write_forbidden",
+    "chat_restricted",
+    "peer_id_invalid",
+    "user_is_blocked",
+    "bot was kicked",
+)
+# The request never left: nothing can have been done.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
+
+NOT_MODIFIED = "message is not modified"
+# What the library lets through when an answer is JSON but not an answer.
+BROKEN_ANSWERS = (KeyError, TypeError, AttributeError)
+
+
+def seconds(value: float | timedelta) -> float:
+    """A time span in seconds; the library changes from one type to the other."""
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
+def translated(error: Exception) -> PlatformError:
+    """The error of ours that says what this one means for the caller."""
+    match error:
+        case RetryAfter():
+            return Throttled(seconds(error.retry_after))
+        case ChatMigrated() | Forbidden():
+            return Blocked(error.message)
+        case BadRequest():
+            return _bad_request(error)
+        case InvalidToken() | Conflict():
+            # Not the message's fault: as soon as the operator repairs it, the same can be sent.
+            return Unavailable(type(error).__name__)
+        case TimedOut() | NetworkError():
+            return _network(error)
+        case _:
+            return Unconfirmed(type(error).__name__)
+
+
+def _bad_request(error: BadRequest) -> PlatformError:
+    text = error.message.lower()
+    if any(part in text for part in _VANISHED):
+        return Vanished(error.message)
+    if any(part in text for part in _BLOCKED):
+        return Blocked(error.message)
+    return Refused(error.message)
+
+
+def _network(error: NetworkError) -> PlatformError:
+    cause = error.__cause__
+    if isinstance(cause, _NOT_SENT):
+        return Unavailable(type(cause).__name__)
+    if "request entity too large" in error.message.lower():
+        return Refused("request entity too large")
+    # The library's own text may quote the server's page, so only the kind is told.
+    return Unconfirmed(type(cause or error).__name__)
+
+
+@contextmanager
+def telegram_errors() -> Iterator[None]:
+    """Raises our errors for whatever the library raises inside."""
+    try:
+        yield
+    except (TelegramError, *BROKEN_ANSWERS) as error:
+        raise translated(error) from error

@@ -1,0 +1,91 @@
+"""A model's Markdown as text with entities. Whatever happens, something is shown, and nothing is cut."""
+
+import logging
+
+from telegram import MessageEntity
+from telegram.constants import MessageEntityType as Kind
+from telegramify_markdown import RenderConfig, convert
+
+from bot.chat.content import Answer, AnswerState
+from bot.platforms.telegram.styled import ELLIPSIS, MOST_UNITS, Builder, Styled, clean, clipped, styled, visible
+
+log = logging.getLogger(__name__)
+
+# The converter drops what looks like HTML (`List<int>`). A private character of the same width stands for `<` while
+# it works, so that code, tables and offsets come out right.
+_LESS_THAN = "\ue0fc"
+
+
+def _configured() -> RenderConfig:
+    config = RenderConfig.isolated()
+    symbol = config.markdown_symbol
+    symbol.heading_level_1 = symbol.heading_level_2 = symbol.heading_level_3 = symbol.heading_level_4 = ""
+    symbol.task_completed, symbol.task_uncompleted = "☑", "☐"
+    symbol.unordered_list_item = "•"
+    symbol.horizontal_rule = "———"
+    return config
+
+
+_CONFIG = _configured()
+
+
+def render_answer(answer: Answer) -> tuple[Styled, Styled]:
+    """One page, formatted; and the same as plain source, for when Telegram refuses the first.
+
+    A page of at most 4096 UTF-16 units is always shown whole: where formatting makes it longer, both are the source.
+    """
+    note = clean(answer.note).strip()
+    if answer.state is AnswerState.WAITING or not visible(answer.text):
+        waiting = _with_note(Styled(ELLIPSIS), note, " ")
+        return waiting, Styled(waiting.text)
+    source = styled(clean(answer.text))
+    plain = _with_note(source, note, "\n\n")
+    formatted = _with_note(_formatted(answer.text), note, "\n\n")
+    if formatted.units > MOST_UNITS or not visible(formatted.text):
+        formatted = plain
+    return formatted, Styled(plain.text)
+
+
+def _formatted(source: str) -> Styled:
+    try:
+        text, marks = convert(clean(source).replace(_LESS_THAN, "").replace("<", _LESS_THAN), config=_CONFIG)
+    except Exception:
+        log.exception("a page could not be formatted and is shown as it was written")
+        return styled(clean(source))
+    entities = [
+        MessageEntity(mark.type, mark.offset, mark.length, url=_restored(mark.url), language=_restored(mark.language))
+        for mark in marks
+    ]
+    return styled(_restored(text) or "", _untangled(entities))
+
+
+def _restored(text: str | None) -> str | None:
+    return text.replace(_LESS_THAN, "<") if text else None
+
+
+def _untangled(entities: list[MessageEntity]) -> list[MessageEntity]:
+    # Code may not be inside other marks, nor they in it: what overlaps it goes.
+    code = [entity for entity in entities if entity.type in (Kind.PRE, Kind.CODE)]
+    outer = (Kind.BLOCKQUOTE, Kind.EXPANDABLE_BLOCKQUOTE)
+    return [
+        entity
+        for entity in entities
+        if entity in code or entity.type in outer or not any(_overlap(entity, other) for other in code)
+    ]
+
+
+def _overlap(one: MessageEntity, other: MessageEntity) -> bool:
+    return one.offset < other.offset + other.length and other.offset < one.offset + one.length
+
+
+def _with_note(body: Styled, note: str, gap: str) -> Styled:
+    # The model's words come first: a note is shortened before a page is.
+    room = MOST_UNITS - body.units - len(gap)
+    shown = note if len(note.encode("utf-16-le")) // 2 <= room else clipped(note, room - 1) + ELLIPSIS
+    if not note or room < 2:
+        return body
+    builder = Builder()
+    builder.include(body)
+    builder.add(gap)
+    builder.add(shown, Kind.ITALIC)
+    return builder.build()

@@ -1,0 +1,45 @@
+"""What Telegram shows of us before anybody wrote: the command menu and the words on the profile, per language."""
+
+import re
+from collections.abc import Sequence
+
+from telegram import Bot, BotCommand
+from telegram.constants import BotCommandLimit, BotDescriptionLimit
+from telegram.error import TelegramError
+
+from bot.chat.content import MenuEntry
+from bot.locales import DEFAULT_LANGUAGE, LANGUAGES, translator
+from bot.platforms.telegram.errors import BROKEN_ANSWERS
+from bot.platforms.telegram.redaction import safe_logger
+
+log = safe_logger(__name__)
+
+_NAME = re.compile(r"[a-z0-9_]{1,32}")
+
+
+async def publish(bot: Bot, menu: Sequence[MenuEntry]) -> None:
+    """Tell Telegram. A failure is only logged: everything works without a menu."""
+    try:
+        for language in LANGUAGES:
+            # People of any other language get the default one.
+            code = "" if language == DEFAULT_LANGUAGE else language
+            t = translator(language)
+            await bot.set_my_commands(commands(menu, language), language_code=code)
+            await bot.set_my_short_description(
+                t("telegram.short_description")[: BotDescriptionLimit.MAX_SHORT_DESCRIPTION_LENGTH], language_code=code
+            )
+            await bot.set_my_description(
+                t("telegram.description")[: BotDescriptionLimit.MAX_DESCRIPTION_LENGTH], language_code=code
+            )
+    except (TelegramError, *BROKEN_ANSWERS) as error:
+        log.warning("the command menu could not be set (%s)", type(error).__name__)
+
+
+def commands(menu: Sequence[MenuEntry], language: str) -> list[BotCommand]:
+    """The entries that Telegram's menu can hold."""
+    made = []
+    for entry in menu:
+        text = entry.descriptions.get(language) or entry.descriptions.get(DEFAULT_LANGUAGE) or entry.name
+        if _NAME.fullmatch(entry.name):
+            made.append(BotCommand(entry.name, text[: BotCommandLimit.MAX_DESCRIPTION]))
+    return made[: BotCommandLimit.MAX_COMMAND_NUMBER]

@@ -1,0 +1,168 @@
+"""Messages on their way out: one attempt each, and what they become when Telegram does not take them as they are."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from telegram import Bot, InlineKeyboardMarkup, LinkPreviewOptions, ReplyParameters
+from telegram.constants import MessageEntityType as Kind
+from telegram.error import BadRequest, ChatMigrated
+
+from bot.chat.content import Answer, Attachment, AttachmentKind, Card, Content
+from bot.chat.errors import Refused
+from bot.chat.places import MessageRef, Place
+from bot.platforms.telegram.cards import fitting, render_card
+from bot.platforms.telegram.errors import NOT_MODIFIED, telegram_errors
+from bot.platforms.telegram.keyboards import keyboard, too_long_to_copy
+from bot.platforms.telegram.markdown import render_answer
+from bot.platforms.telegram.redaction import safe_logger
+from bot.platforms.telegram.styled import Builder, Styled, clean, clipped
+
+log = safe_logger(__name__)
+
+T = TypeVar("T")
+_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+_MOST_CAPTION = 1024
+_WHOLE_CARD = "card.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Content as one Telegram message: formatted, plain in case that is refused, and what goes with it."""
+
+    text: Styled
+    plain: Styled
+    keyboard: InlineKeyboardMarkup | None
+    quiet: bool = False
+    attachments: tuple[Attachment, ...] = ()
+
+
+def page_of(content: Content) -> Page:
+    """The message that shows this content."""
+    if isinstance(content, Answer):
+        formatted, plain = render_answer(content)
+        return Page(formatted, plain, keyboard(content.buttons))
+    whole = _with_copies(render_card(content), content)
+    shown = fitting(whole)
+    attachments = content.attachments
+    if shown is not whole:
+        attachments = (*attachments, Attachment(_WHOLE_CARD, "text/plain", whole.text.encode()))
+    return Page(shown, Styled(shown.text), keyboard(content.buttons), not content.rings, attachments)
+
+
+def _with_copies(body: Styled, card: Card) -> Styled:
+    builder = Builder()
+    builder.include(body)
+    for text in too_long_to_copy(card.buttons):
+        if text not in body.text:
+            builder.add("\n\n")
+            builder.add(text, Kind.PRE)
+    return builder.build()
+
+
+class Outgoing:
+    """Calls the Bot API. Raises what ``bot.chat.errors`` lists, and nothing else."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+        self._moved: dict[str, str] = {}
+
+    async def send(self, place: Place, page: Page, reply_to: MessageRef | None) -> MessageRef:
+        """A new message; follows a group that became a supergroup."""
+
+        async def attempt(place: Place, text: Styled) -> MessageRef:
+            message = await self._bot.send_message(
+                chat_id=int(place.chat),
+                text=text.text,
+                entities=text.entities,
+                reply_markup=page.keyboard,
+                disable_notification=page.quiet,
+                link_preview_options=_NO_PREVIEW,
+                reply_parameters=_reply(place, reply_to),
+                message_thread_id=_thread(place),
+            )
+            return MessageRef(place, str(message.message_id))
+
+        with telegram_errors():
+            return await self._following(place, lambda there: _formatted_or_plain(page, lambda t: attempt(there, t)))
+
+    async def edit(self, ref: MessageRef, page: Page) -> None:
+        """Replace a message's text and buttons."""
+
+        async def attempt(text: Styled) -> None:
+            await self._bot.edit_message_text(
+                text.text,
+                chat_id=int(ref.place.chat),
+                message_id=int(ref.id),
+                entities=text.entities,
+                reply_markup=page.keyboard,
+                link_preview_options=_NO_PREVIEW,
+            )
+
+        with telegram_errors():
+            try:
+                await _formatted_or_plain(page, attempt)
+            except BadRequest as error:
+                if NOT_MODIFIED not in error.message.lower():
+                    raise
+
+    async def attach(self, ref: MessageRef, attachment: Attachment) -> None:
+        """A file under a message that was just sent. It never rings: the message did."""
+        caption = clipped(clean(attachment.alt), _MOST_CAPTION) or None
+        if attachment.kind is AttachmentKind.PICTURE:
+            try:
+                with telegram_errors():
+                    await self._bot.send_photo(
+                        chat_id=int(ref.place.chat),
+                        photo=attachment.data,
+                        filename=clean(attachment.name),
+                        caption=caption,
+                        disable_notification=True,
+                        reply_parameters=_reply(ref.place, ref),
+                        message_thread_id=_thread(ref.place),
+                    )
+            except Refused as error:
+                log.info("a picture was not taken as one (%s); it goes as a file", error)
+            else:
+                return
+        with telegram_errors():
+            await self._bot.send_document(
+                chat_id=int(ref.place.chat),
+                document=attachment.data,
+                filename=clean(attachment.name),
+                caption=caption,
+                disable_content_type_detection=True,
+                disable_notification=True,
+                reply_parameters=_reply(ref.place, ref),
+                message_thread_id=_thread(ref.place),
+            )
+
+    async def _following(self, place: Place, call: Callable[[Place], Awaitable[T]]) -> T:
+        there = replace(place, chat=self._moved.get(place.chat, place.chat))
+        try:
+            return await call(there)
+        except ChatMigrated as error:
+            log.info("group %s became supergroup %s; following", there.chat, error.new_chat_id)
+            self._moved[place.chat] = str(error.new_chat_id)
+            return await call(replace(place, chat=str(error.new_chat_id)))
+
+
+async def _formatted_or_plain(page: Page, attempt: Callable[[Styled], Awaitable[T]]) -> T:
+    try:
+        return await attempt(page.text)
+    except BadRequest as error:
+        reason = error.message.lower()
+        if page.plain == page.text or not ("entit" in reason or "too long" in reason):
+            raise
+        log.warning("Telegram refused a formatted message; it goes as plain text")
+    return await attempt(page.plain)
+
+
+def _reply(place: Place, to: MessageRef | None) -> ReplyParameters | None:
+    if to is None or to.place.chat != place.chat or not to.id.isdecimal():
+        return None
+    return ReplyParameters(message_id=int(to.id), allow_sending_without_reply=True)
+
+
+def _thread(place: Place) -> int | None:
+    return int(place.thread) if place.thread else None

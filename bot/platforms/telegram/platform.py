@@ -1,0 +1,187 @@
+"""Telegram as a chat platform."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from telegram import Bot
+from telegram.constants import CallbackQueryLimit, ChatAction
+from telegram.error import BadRequest, InvalidToken, TelegramError
+
+from bot.chat.content import Content, MenuEntry
+from bot.chat.errors import PlatformError, Throttled, Unavailable, UserError
+from bot.chat.events import Ack, Deliver, Upload
+from bot.chat.places import MessageRef, Place
+from bot.chat.platform import Limits
+from bot.platforms.telegram.backoff import Pause
+from bot.platforms.telegram.errors import BROKEN_ANSWERS
+from bot.platforms.telegram.files import Downloads
+from bot.platforms.telegram.intake import Intake
+from bot.platforms.telegram.menu import publish
+from bot.platforms.telegram.outgoing import Outgoing, Page, page_of
+from bot.platforms.telegram.polling import Polling, Trouble, introduce, introduced
+from bot.platforms.telegram.ports import OffsetStore
+from bot.platforms.telegram.redaction import hide, safe_logger
+from bot.platforms.telegram.transport import CLOUD, Request, UpdatesRequest
+from bot.platforms.telegram.updates import NAME
+from bot.platforms.telegram.window import Window
+
+log = safe_logger(__name__)
+
+# What one page of an answer may have: a message holds 4096, and our note needs room.
+TEXT_UNITS = 3800
+# Telegram: one message a second to a chat, twenty a minute to a group, thirty a second over all.
+PRIVATE_SECONDS = 1.1
+GROUP_SECONDS = 3.1
+CALLS_PER_SECOND = 25.0
+CLOUD_UPLOAD_BYTES = 20 << 20
+LOCAL_UPLOAD_BYTES = 2000 << 20
+CONNECTIONS = 64
+# Cards whose files are still on their way; more than these are never in doubt at once.
+_MOST_UNFINISHED = 256
+
+
+class TelegramPlatform:
+    """Implements :class:`bot.chat.platform.Platform`.
+
+    ``api_base`` is the address of another Bot API server (``http://127.0.0.1:8081``). ``pause`` waits for a number of
+    seconds between attempts to read updates; tests pass one that does not.
+    """
+
+    name = NAME
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        api_base: str | None,
+        menu: Sequence[MenuEntry],
+        offset_store: OffsetStore,
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        hide(token)
+        self.limits = Limits(
+            text_units=TEXT_UNITS,
+            private_interval=PRIVATE_SECONDS,
+            group_interval=GROUP_SECONDS,
+            calls_per_second=CALLS_PER_SECOND,
+            upload_bytes=CLOUD_UPLOAD_BYTES if api_base is None else LOCAL_UPLOAD_BYTES,
+        )
+        base = (api_base or CLOUD).rstrip("/")
+        self._requests = (UpdatesRequest(base, 1), Request(base, CONNECTIONS))
+        self._bot = Bot(
+            token,
+            base_url=f"{base}/bot",
+            base_file_url=f"{base}/file/bot",
+            get_updates_request=self._requests[0],
+            request=self._requests[1],
+        )
+        self._menu = tuple(menu)
+        self._store = offset_store
+        self._pause = pause
+        self._downloads = Downloads(
+            self._bot, f"{base}/file/bot{token}", local=api_base is not None, most_bytes=self.limits.upload_bytes
+        )
+        self._outgoing = Outgoing(self._bot)
+        self._unfinished: dict[str, tuple[MessageRef, int]] = {}
+        self._intake: Intake | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    async def start(self, deliver: Deliver) -> None:
+        """Begin to read updates. Raises ``UserError`` (``telegram_token_refused``).
+
+        A server that cannot be reached is no reason to fail: it is tried again until it can.
+        """
+        for request in self._requests:
+            await request.initialize()
+        trouble, known, refused = Trouble(), False, False
+        try:
+            await introduce(self._bot)
+            known = True
+        except InvalidToken:
+            refused = True
+        except (TelegramError, *BROKEN_ANSWERS) as error:
+            trouble.broken(error)
+        if refused:
+            await self.stop()
+            # Outside of the handler: the library's error quotes the token, and must not hang on to ours.
+            raise UserError("telegram_token_refused")
+        window = Window(await self._store.load())
+        self._reading = asyncio.get_running_loop().create_task(self._read(deliver, window, trouble, known))
+
+    async def stop(self) -> None:
+        """Stop reading, let what is being stored come to its end, close all connections."""
+        if self._intake is not None:
+            self._intake.halt()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+            self._reading = None
+        if self._intake is not None:
+            await self._intake.close()
+            self._intake = None
+        await self._bot.shutdown()
+        for request in self._requests:
+            await request.shutdown()
+
+    async def send(self, place: Place, content: Content, *, key: str, reply_to: MessageRef | None = None) -> MessageRef:
+        """A new message, with its files under it.
+
+        When a file has to wait (``Throttled``, ``Unavailable``), the next call with the same ``key`` goes on there.
+        """
+        page = page_of(content)
+        ref, done = self._unfinished.pop(key, (None, 0))
+        if ref is None:
+            ref = await self._outgoing.send(place, page, reply_to)
+        await self._attach(key, ref, page, done)
+        return ref
+
+    async def _attach(self, key: str, ref: MessageRef, page: Page, done: int) -> None:
+        for index, attachment in enumerate(page.attachments[done:], start=done):
+            try:
+                await self._outgoing.attach(ref, attachment)
+            except (Throttled, Unavailable):
+                self._unfinished[key] = (ref, index)
+                while len(self._unfinished) > _MOST_UNFINISHED:
+                    del self._unfinished[next(iter(self._unfinished))]
+                raise
+            except PlatformError as error:
+                # The message itself is there; failing now would make the caller send it twice.
+                log.warning("a file under a message was not taken: %s", type(error).__name__)
+
+    async def edit(self, ref: MessageRef, content: Content) -> None:
+        """Replace what a message shows; its files stay."""
+        await self._outgoing.edit(ref, page_of(content))
+
+    def fetch(self, upload: Upload) -> AsyncIterator[bytes]:
+        """The bytes of a file, in pieces. Raises ``Vanished``, ``Unavailable``, ``Refused`` (too big)."""
+        return self._downloads.read(upload)
+
+    async def typing(self, place: Place) -> None:
+        """Show "typing" for about five seconds."""
+        try:
+            await self._bot.send_chat_action(
+                chat_id=int(place.chat),
+                action=ChatAction.TYPING,
+                message_thread_id=int(place.thread) if place.thread else None,
+            )
+        except (TelegramError, *BROKEN_ANSWERS) as error:
+            log.debug("typing was not shown: %s", type(error).__name__)
+
+    async def _read(self, deliver: Deliver, window: Window, trouble: Trouble, known: bool) -> None:
+        if not known:
+            await introduced(self._bot, trouble, self._pause)
+        self._intake = Intake(deliver, self._answer, self._store, window, self._bot.bot, self._pause)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(publish(self._bot, self._menu))
+            tasks.create_task(Polling(self._bot, self._intake, trouble, self._pause).run())
+
+    async def _answer(self, query_id: str, ack: Ack) -> None:
+        try:
+            await self._bot.answer_callback_query(
+                query_id, text=ack.text[: CallbackQueryLimit.ANSWER_CALLBACK_QUERY_TEXT_LENGTH], show_alert=ack.alert
+            )
+        except BadRequest as error:
+            # The press took longer than Telegram waits for; the person has the outcome in the chat.
+            log.debug("a press was answered too late: %s", error)
+        except (TelegramError, *BROKEN_ANSWERS) as error:
+            log.info("a press was not answered: %s", type(error).__name__)

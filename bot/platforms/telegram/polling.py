@@ -1,0 +1,114 @@
+"""Reads updates by long polling. Not the library's Updater: that one confirms updates before they are stored."""
+
+import secrets
+
+from telegram import Bot
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+
+from bot.platforms.telegram.backoff import Backoff, Pause
+from bot.platforms.telegram.errors import BROKEN_ANSWERS, seconds
+from bot.platforms.telegram.intake import Intake
+from bot.platforms.telegram.redaction import safe_logger
+from bot.platforms.telegram.updates import ALLOWED_UPDATES
+
+log = safe_logger(__name__)
+
+POLL_SECONDS = 30
+MOST_UPDATES = 100
+FIRST_RETRY_SECONDS = 1.0
+LONGEST_RETRY_SECONDS = 60.0
+# While an update is on its way the server repeats it at once instead of waiting for news.
+BUSY_SECONDS = 0.3
+# The server repeats what was confirmed: a fault of its own, but no reason to ask it a thousand times a second.
+REPEATED_SECONDS = 2.0
+
+
+class Trouble:
+    """Says once when something breaks and once when it works again."""
+
+    def __init__(self) -> None:
+        self._kind = ""
+
+    def broken(self, error: Exception) -> None:
+        """It failed; logged if this kind of failure is news."""
+        kind = type(error).__name__
+        if kind == self._kind:
+            return
+        self._kind = kind
+        match error:
+            case Conflict():
+                log.error("another process reads this bot's updates (or a webhook is set): run one bot per token")
+            case InvalidToken():
+                log.error("Telegram does not accept the bot's token any more")
+            case _:
+                log.warning("Telegram cannot be reached (%s); trying again", kind)
+
+    def works(self) -> None:
+        """It succeeded; logged if it failed before."""
+        if self._kind:
+            log.info("Telegram can be reached again")
+        self._kind = ""
+
+
+class Polling:
+    """The loop. Runs until it is cancelled."""
+
+    def __init__(self, bot: Bot, intake: Intake, trouble: Trouble, pause: Pause) -> None:
+        self._bot = bot
+        self._intake = intake
+        self._trouble = trouble
+        self._pause = pause
+        self._backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
+
+    async def run(self) -> None:
+        """Ask, hand over, ask again."""
+        while True:
+            try:
+                await self._once()
+            except (TelegramError, *BROKEN_ANSWERS) as error:
+                self._trouble.broken(error)
+                await self._pause(self._delay(error))
+            except Exception:
+                # A mistake of ours must not end the reading for good.
+                log.exception("error %s: updates were not taken in", secrets.token_hex(4))
+                await self._pause(self._backoff.next())
+
+    async def _once(self) -> None:
+        offset = self._intake.offset
+        updates = await self._bot.get_updates(
+            offset=offset,
+            limit=MOST_UPDATES,
+            timeout=POLL_SECONDS,
+            allowed_updates=ALLOWED_UPDATES,
+        )
+        self._trouble.works()
+        self._backoff.reset()
+        fresh = await self._intake.accept(updates)
+        await self._intake.settled(BUSY_SECONDS)
+        if updates and not fresh and self._intake.idle and self._intake.offset == offset:
+            await self._pause(REPEATED_SECONDS)
+
+    def _delay(self, error: Exception) -> float:
+        delay = self._backoff.next()
+        return max(delay, seconds(error.retry_after)) if isinstance(error, RetryAfter) else delay
+
+
+async def introduced(bot: Bot, trouble: Trouble, pause: Pause) -> None:
+    """Get to know the server, however long that takes."""
+    backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
+    while True:
+        try:
+            await introduce(bot)
+        except (TelegramError, *BROKEN_ANSWERS) as error:
+            trouble.broken(error)
+            await pause(backoff.next())
+        else:
+            trouble.works()
+            return
+
+
+async def introduce(bot: Bot) -> None:
+    """Learn who we are, and make sure that updates come to us. Raises ``TelegramError``."""
+    await bot.initialize()
+    # Updates cannot be read while a webhook is set; those that wait are kept.
+    await bot.delete_webhook(drop_pending_updates=False)

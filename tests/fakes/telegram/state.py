@@ -1,0 +1,114 @@
+"""What the server knows: chats, messages, files, and updates that wait to be read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Shown:
+    """A message as people see it now. ``keyboard`` holds rows of buttons as the API writes them."""
+
+    id: int
+    chat: int
+    thread: int | None
+    text: str
+    entities: list[Mapping[str, Any]]
+    keyboard: list[list[dict[str, Any]]]
+    by_bot: bool = True
+    reply_to: int | None = None
+    silent: bool = False
+    preview: bool = True
+    photo: bytes | None = None
+    document: bytes | None = None
+    file_name: str = ""
+    edits: list[str] = field(default_factory=list)
+    raw: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> list[str]:
+        """The buttons' labels, row by row."""
+        return [button["text"] for row in self.keyboard for button in row]
+
+    def styled(self, kind: str) -> list[str]:
+        """The pieces of text that an entity of this type covers."""
+        raw = self.text.encode("utf-16-le")
+        return [
+            raw[2 * entity["offset"] : 2 * (entity["offset"] + entity["length"])].decode("utf-16-le")
+            for entity in self.entities
+            if entity["type"] == kind
+        ]
+
+
+@dataclass
+class Group:
+    """A supergroup; with ``topics``, a forum."""
+
+    id: int
+    title: str
+    kind: str = "supergroup"
+    topics: set[int] = field(default_factory=set)
+    closed: set[int] = field(default_factory=set)
+    moved_to: int | None = None
+
+
+@dataclass
+class StoredFile:
+    """A file that somebody sent."""
+
+    id: str
+    path: str
+    data: bytes
+    size: int
+
+
+@dataclass
+class Query:
+    """A pressed button that waits for its answer."""
+
+    id: str
+    expired: bool = False
+    answer: dict[str, Any] | None = None
+
+
+@dataclass
+class Call:
+    """One call in the timeline; ``outcome`` is ``ok`` or the error's description."""
+
+    method: str
+    parameters: dict[str, Any]
+    outcome: str = ""
+
+
+class Updates:
+    """The queue of one bot: an update is confirmed by asking from beyond it."""
+
+    def __init__(self) -> None:
+        self.waiting: list[dict[str, Any]] = []
+        self.confirmed: list[int] = []
+        self.next_id = 9001
+        self.allowed: list[str] | None = None
+
+    def add(self, kind: str, body: dict[str, Any]) -> int:
+        """A new update, unless the bot does not want this kind. Returns its id."""
+        update_id = self.next_id
+        if self.allowed and kind not in self.allowed:
+            return update_id
+        self.next_id += 1
+        self.waiting.append({"update_id": update_id, kind: body})
+        return update_id
+
+    def read(self, offset: int, limit: int) -> list[dict[str, Any]]:
+        """Confirm what is before ``offset`` and read from there.
+
+        As the real server does, a position far beyond the newest update means nothing: its oldest are read.
+        """
+        if offset < 0:
+            self._confirm(self.waiting[:offset])
+        elif offset <= self.next_id + 10:
+            self._confirm([update for update in self.waiting if update["update_id"] < offset])
+        return self.waiting[:limit]
+
+    def _confirm(self, updates: list[dict[str, Any]]) -> None:
+        self.confirmed.extend(update["update_id"] for update in updates)
+        self.waiting = [update for update in self.waiting if update not in updates]

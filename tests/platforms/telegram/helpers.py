@@ -1,0 +1,100 @@
+"""What stands above the platform in its tests: an inbox, a memory of the position, a pause that takes no time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from bot.chat.content import MenuEntry
+from bot.chat.events import Ack, Event, Message, Press
+from bot.chat.places import Place, PlaceKind
+from bot.platforms.telegram import TelegramPlatform
+from tests.fakes.telegram import TelegramStandIn
+
+MENU = (
+    MenuEntry("train", "trainer", "[N] [flags]", {"zh": "开始训练", "en": "Start training"}),
+    MenuEntry("help", "guest", "", {"zh": "帮助", "en": "Help"}),
+)
+
+
+class Memory:
+    """Keeps the position; outlives the platforms of a test."""
+
+    def __init__(self) -> None:
+        self.offset: int | None = None
+        self.saved: list[int] = []
+        self.error: Exception | None = None
+
+    async def load(self) -> int | None:
+        return self.offset
+
+    async def save(self, offset: int) -> None:
+        if self.error is not None:
+            raise self.error
+        self.offset = offset
+        self.saved.append(offset)
+
+
+class Pauses:
+    """Records how long the platform would have waited."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        await asyncio.sleep(0)
+
+
+class Inbox:
+    """Takes events in. ``before`` runs first and may wait or raise."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.tried: list[Event] = []
+        self.ack: Ack | None = None
+        self.before: Callable[[Event], Awaitable[None]] | None = None
+        self._changed = asyncio.Condition()
+
+    async def deliver(self, event: Event) -> Ack | None:
+        self.tried.append(event)
+        async with self._changed:
+            self._changed.notify_all()
+        if self.before is not None:
+            await self.before(event)
+        async with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
+        return self.ack if isinstance(event, Press) else None
+
+    async def until(self, predicate: Callable[["Inbox"], bool]) -> None:
+        async with asyncio.timeout(10), self._changed:
+            await self._changed.wait_for(lambda: predicate(self))
+
+    async def message(self, number: int = 0) -> Message:
+        await self.until(lambda inbox: len(inbox.events) > number)
+        event = self.events[number]
+        assert isinstance(event, Message)
+        return event
+
+    async def press(self, number: int = 0) -> Press:
+        await self.until(lambda inbox: len(inbox.events) > number)
+        event = self.events[number]
+        assert isinstance(event, Press)
+        return event
+
+    @property
+    def texts(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, Message)]
+
+
+def platform_for(tg: TelegramStandIn, memory: Memory | None = None, pauses: Pauses | None = None) -> TelegramPlatform:
+    return TelegramPlatform(
+        tg.token, api_base=tg.api_base, menu=MENU, offset_store=memory or Memory(), pause=pauses or Pauses()
+    )
+
+
+def private(person_id: int) -> Place:
+    return Place("telegram", str(person_id))
+
+
+def group(group_id: int, thread: str = "") -> Place:
+    return Place("telegram", str(group_id), thread, PlaceKind.GROUP)

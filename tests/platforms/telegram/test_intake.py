@@ -1,0 +1,262 @@
+"""What comes in: in order, once, and never lost."""
+
+import asyncio
+import logging
+
+import pytest
+
+from bot.chat.events import Ack, Event, Message
+from bot.platforms.telegram import TelegramPlatform
+from bot.platforms.telegram.intake import MOST_TRIES
+from tests.fakes.telegram import Person, Shown, TelegramStandIn
+from tests.platforms.telegram.helpers import Inbox, Memory, Pauses, platform_for
+
+Running = TelegramPlatform
+
+
+async def test_messages_arrive_in_order(platform: Running, ming: Person, inbox: Inbox) -> None:
+    for number in range(20):
+        await ming.says(f"message {number}")
+    await inbox.until(lambda i: len(i.events) == 20)
+    assert inbox.texts == [f"message {number}" for number in range(20)]
+    assert len({event.id for event in inbox.events}) == 20
+
+
+async def test_all_is_confirmed_and_saved_in_the_end(
+    platform: Running, tg: TelegramStandIn, ming: Person, memory: Memory
+) -> None:
+    for number in range(5):
+        await ming.says(str(number))
+    await tg.wait_for(lambda: len(tg.updates.confirmed) == 5)
+    assert memory.offset == tg.updates.next_id
+
+
+async def test_a_slow_chat_does_not_hold_up_another_and_is_not_confirmed(
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, memory: Memory
+) -> None:
+    release = asyncio.Event()
+
+    async def slow(event: Event) -> None:
+        if event.place.chat == str(ming.id):
+            await release.wait()
+
+    inbox.before = slow
+    first = tg.updates.next_id
+    await ming.says("slow")
+    await ming.says("slow too")
+    for number in range(3):
+        await tg.person(1002).says(f"quick {number}")
+    await inbox.until(lambda i: len(i.events) == 3)
+    assert inbox.texts == ["quick 0", "quick 1", "quick 2"]
+    polls = len(tg.calls("getUpdates"))
+    await tg.wait_for(lambda: len(tg.calls("getUpdates")) > polls + 1)
+    assert tg.updates.confirmed == []
+    assert memory.offset == first
+    release.set()
+    await inbox.until(lambda i: len(i.events) == 5)
+    assert inbox.texts[3:] == ["slow", "slow too"]
+    await tg.wait_for(lambda: len(tg.updates.confirmed) == 5)
+    assert len(inbox.tried) == 5
+
+
+async def test_what_was_not_stored_is_tried_again_before_what_follows(
+    platform: Running, ming: Person, inbox: Inbox, pauses: Pauses, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = 2
+
+    async def fails_twice(event: Event) -> None:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise OSError("the disk is full")
+
+    inbox.before = fails_twice
+    await ming.says("one")
+    await ming.says("two")
+    await inbox.until(lambda i: len(i.events) == 2)
+    assert inbox.texts == ["one", "two"]
+    assert len({event.id for event in inbox.tried}) == 2
+    assert len(pauses.seconds) == 2
+    assert [record for record in caplog.records if "was not taken in, try 1 of" in record.getMessage()]
+
+
+async def test_a_poison_update_is_given_up_loudly_and_the_next_arrives(
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse(event: Event) -> None:
+        if isinstance(event, Message) and event.text == "poison":
+            raise ValueError("cannot be stored")
+
+    inbox.before = refuse
+    await ming.says("poison")
+    await ming.says("food")
+    await inbox.until(lambda i: len(i.events) == 1)
+    assert inbox.texts == ["food"]
+    assert len(inbox.tried) == MOST_TRIES + 1
+    assert any("is given up" in record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)
+    await tg.wait_for(lambda: len(tg.updates.confirmed) == 2)
+
+
+async def test_a_kill_repeats_what_was_in_flight_and_nothing_else(
+    tg: TelegramStandIn, ming: Person, inbox: Inbox, memory: Memory
+) -> None:
+    never = asyncio.Event()
+
+    async def hangs(event: Event) -> None:
+        if isinstance(event, Message) and event.text == "3":
+            await never.wait()
+
+    inbox.before = hangs
+    doomed = platform_for(tg, memory)
+    await doomed.start(inbox.deliver)
+    for number in range(6):
+        await ming.says(str(number))
+    await inbox.until(lambda i: len(i.tried) == 4)
+    await _kill(doomed)
+    inbox.before = None
+    again = platform_for(tg, memory)
+    await again.start(inbox.deliver)
+    await inbox.until(lambda i: len(i.events) == 6)
+    assert inbox.texts == ["0", "1", "2", "3", "4", "5"]
+    in_flight = [event.id for event in inbox.tried if isinstance(event, Message) and event.text == "3"]
+    assert len(in_flight) == 2
+    assert len(set(in_flight)) == 1
+    assert len(inbox.tried) == 7
+    await again.stop()
+
+
+async def _kill(platform: TelegramPlatform) -> None:
+    """End it as a kill does: nothing more is delivered, saved or confirmed."""
+    intake, reading = platform._intake, platform._reading
+    assert intake is not None
+    assert reading is not None
+    tasks = [reading, *intake._workers, *intake._hands]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for request in platform._requests:
+        await request.shutdown()
+
+
+async def test_stored_and_not_yet_confirmed_is_not_delivered_twice(
+    tg: TelegramStandIn, ming: Person, inbox: Inbox, memory: Memory
+) -> None:
+    for number in range(3):
+        await ming.says(str(number))
+    memory.offset = tg.updates.next_id - 1
+    platform = platform_for(tg, memory)
+    await platform.start(inbox.deliver)
+    await inbox.message()
+    await tg.wait_for(lambda: len(tg.updates.confirmed) == 3)
+    assert inbox.texts == ["2"]
+    await platform.stop()
+
+
+@pytest.mark.parametrize("foreign", [5, 700_000_000])
+async def test_a_position_of_another_bot_loses_nothing(
+    tg: TelegramStandIn, ming: Person, inbox: Inbox, memory: Memory, foreign: int
+) -> None:
+    memory.offset = foreign
+    await ming.says("hello")
+    platform = platform_for(tg, memory)
+    await platform.start(inbox.deliver)
+    await ming.says("again")
+    await inbox.until(lambda i: len(i.events) == 2)
+    await tg.wait_for(lambda: len(tg.updates.confirmed) == 2)
+    assert memory.offset == tg.updates.next_id
+    await platform.stop()
+
+
+async def test_stop_waits_for_what_is_being_stored(
+    tg: TelegramStandIn, ming: Person, inbox: Inbox, memory: Memory
+) -> None:
+    release = asyncio.Event()
+
+    async def slow(_: Event) -> None:
+        await release.wait()
+
+    inbox.before = slow
+    platform = platform_for(tg, memory)
+    await platform.start(inbox.deliver)
+    await ming.says("being stored")
+    await ming.says("not begun")
+    await inbox.until(lambda i: len(i.tried) == 1)
+    stopping = asyncio.create_task(platform.stop())
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    release.set()
+    await stopping
+    assert inbox.texts == ["being stored"]
+    assert len(inbox.tried) == 1
+    assert memory.offset == tg.updates.next_id - 1
+
+
+async def test_stop_ends_the_long_poll_at_once(
+    tg: TelegramStandIn, inbox: Inbox, recwarn: pytest.WarningsRecorder
+) -> None:
+    platform = platform_for(tg)
+    await platform.start(inbox.deliver)
+    await tg.wait_for(lambda: tg.calls("getUpdates"))
+    async with asyncio.timeout(2):
+        await platform.stop()
+    await platform.stop()
+    assert not recwarn.list
+
+
+async def test_a_press_is_answered_with_what_deliver_says(
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox
+) -> None:
+    inbox.ack = Ack("已开始", alert=True)
+    query = await ming.presses(await _with_button(tg, ming), "Go")
+    await tg.wait_for(lambda: query.answer)
+    assert query.answer == {"text": "已开始", "show_alert": True}
+    press = await inbox.press()
+    assert press.token == "tok"
+    assert press.author.id == "1001"
+
+
+async def test_a_press_that_took_too_long_is_no_error(
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def expire(_: Event) -> None:
+        tg.expire_queries()
+
+    inbox.before = expire
+    await ming.presses(await _with_button(tg, ming), "Go")
+    await tg.wait_for(lambda: tg.calls("answerCallbackQuery") and tg.calls("answerCallbackQuery")[0].outcome)
+    assert "too old" in tg.calls("answerCallbackQuery")[0].outcome
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_press_that_fails_for_good_tells_the_person(
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox
+) -> None:
+    async def refuse(_: Event) -> None:
+        raise ValueError("no")
+
+    inbox.before = refuse
+    query = await ming.presses(await _with_button(tg, ming), "Go")
+    await tg.wait_for(lambda: query.answer)
+    assert query.answer is not None
+    assert query.answer["text"].startswith("操作没有成功")
+
+
+async def test_a_position_that_cannot_be_saved_stops_nothing(
+    platform: Running, ming: Person, inbox: Inbox, memory: Memory, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory.error = OSError("the disk is full")
+    await ming.says("one")
+    await ming.says("two")
+    await inbox.until(lambda i: len(i.events) == 2)
+    memory.error = None
+    await ming.says("three")
+    await inbox.until(lambda i: len(i.events) == 3)
+    assert inbox.texts == ["one", "two", "three"]
+    assert any("was not saved" in record.getMessage() for record in caplog.records)
+
+
+async def _with_button(tg: TelegramStandIn, ming: Person) -> Shown:
+    message = tg.new_message(ming.id, None, "a card")
+    message.keyboard = [[{"text": "Go", "callback_data": "tok"}]]
+    message.raw |= {"from": tg.me, "text": "a card"}
+    return message
