@@ -11,6 +11,7 @@ from bot.answering.clock import SystemClock
 from bot.answering.courier import Courier
 from bot.answering.model import Said
 from bot.chat.content import MenuEntry
+from bot.chat.events import Event
 from bot.chat.places import MessageRef
 from bot.chat.platform import Platform
 from bot.commands.announcer import Announcer
@@ -26,7 +27,7 @@ from bot.commands.training import Trains
 from bot.platforms.telegram import TelegramPlatform
 from bot.platforms.web import WebPlatform
 from bot.services.access import Access
-from bot.services.conversations import Conversations
+from bot.services.conversations import Conversations, LeftOver
 from bot.services.keys import Keys
 from bot.services.library import Library
 from bot.services.notices import Notices
@@ -37,7 +38,8 @@ from bot.services.voices import Voices
 from bot.services.watch import Watch
 from bot.settings import Settings
 from finetune.errors import FineTuneError
-from finetune.providers.local import LocalProvider, TokenCounter, token_counter
+from finetune.providers.local import LocalProvider
+from finetune.providers.local.tokens import TokenCounter, token_counter, tokenizer_file
 from finetune.providers.provider import Provider
 from storage.database import Database
 from storage.files import FileStore
@@ -72,7 +74,7 @@ class Tokens:
 
     def file(self) -> Path | None:
         """The vocabulary as a tokenizer.json, if it is ready."""
-        return self._counter.path if self._counter else None
+        return tokenizer_file(self._data_dir) if self._counter else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Core:
     releases: Releases
     voices: Voices
     tokens: Tokens
-    provider: LocalProvider
+    local: LocalProvider | None
 
     async def system_prompt(self, job: Job) -> str:
         """The system prompt that a job's dataset implies: it travels with the model."""
@@ -96,18 +98,21 @@ class Core:
 
     async def close(self) -> None:
         """Stop the model server, free the database. Trainings go on."""
-        await self.provider.close()
+        if self.local is not None:
+            await self.local.close()
         await self.database.close()
 
 
-def build_core(settings: Settings) -> Core:
-    """Wire the core. Nothing is started."""
+def build_core(settings: Settings, providers: Mapping[str, Provider] | None = None) -> Core:
+    """Wire the core, with other providers than this machine if they are given. Nothing is started."""
     data = settings.data_dir.absolute()
     database = Database(settings.database_url)
     files = FileStore(data / "files")
     tokens = Tokens(data)
-    provider = LocalProvider(data)
-    providers: Mapping[str, Provider] = {provider.name: provider}
+    local = None
+    if providers is None:
+        local = LocalProvider(data)
+        providers = {local.name: local}
     library = Library(database, files, data / "splits", tokens.file)
     releases = Releases(database)
     return Core(
@@ -119,16 +124,21 @@ def build_core(settings: Settings) -> Core:
         releases=releases,
         voices=Voices(releases, providers),
         tokens=tokens,
-        provider=provider,
+        local=local,
     )
 
 
 class App:
     """The bot: one process on one data folder."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        providers: Mapping[str, Provider] | None = None,
+        platforms: Sequence[Platform] = (),
+    ) -> None:
         self.settings = settings
-        self.core = core = build_core(settings)
+        self.core = core = build_core(settings, providers)
         self._platforms: dict[str, Platform] = {}
         self.courier = Courier(self._platforms)
         keys = Keys(core.database)
@@ -149,6 +159,7 @@ class App:
             redeem=self._general.redeem,
         )
         self.web = self._make_platforms(settings, core, self.registry.menu())
+        self._platforms.update({platform.name: platform for platform in platforms})
         self._loops: list[asyncio.Task[None]] = []
 
     def _register(self, core: Core) -> Registry:
@@ -192,6 +203,7 @@ class App:
             await self.core.database.migrate()
             self.core.files.sweep()
             await self._notices.recover()
+            talks, events = await self._conversations.left_over(), await self._desk.left_over()
             # The page first: the bot is there while the rest warms up.
             for platform in self._platforms.values():
                 await platform.start(self._desk.deliver)
@@ -199,7 +211,7 @@ class App:
                 asyncio.create_task(self._warm_up()),
                 asyncio.create_task(self._notices.run()),
                 asyncio.create_task(self.watch.run()),
-                asyncio.create_task(self._recover()),
+                asyncio.create_task(self._recover(talks, events)),
             ]
         except BaseException:
             await self.stop()
@@ -207,14 +219,16 @@ class App:
 
     async def _warm_up(self) -> None:
         await self.core.tokens.prepare()
+        if self.core.local is None:
+            return
         try:
-            await self.core.provider.prepare(self.core.provider.bases[0].id)
+            await self.core.local.prepare(self.core.local.bases[0].id)
         except FineTuneError as error:
             log.warning("the base model cannot be prepared: %s", error.code)
 
-    async def _recover(self) -> None:
-        await self._conversations.recover()
-        await self._desk.recover()
+    async def _recover(self, talks: LeftOver, events: Sequence[Event]) -> None:
+        self._desk.recover(events)
+        await self._conversations.recover(talks)
 
     async def stop(self) -> None:
         """Stop in order: nothing more comes in, what runs is finished or kept, then the rest. Trainings go on."""

@@ -31,7 +31,7 @@ class OpenAIModel:
     async def stream(self, prompt: Sequence[Said], sampling: Mapping[str, object]) -> AsyncGenerator[Piece]:
         """The answer as it comes; see :class:`bot.answering.model.ChatModel`."""
         arguments: dict[str, Any] = {name: value for name, value in sampling.items() if name in _SDK_ARGUMENTS}
-        extra = {name: value for name, value in sampling.items() if name not in _SDK_ARGUMENTS}
+        extra = sampling.get("extra_body")
         messages: list[Any] = [{"role": said.role, "content": said.content} for said in prompt]
         try:
             response = await self._client.chat.completions.create(
@@ -39,7 +39,7 @@ class OpenAIModel:
                 messages=messages,
                 stream=True,
                 stream_options={"include_usage": True},
-                extra_body={**extra, **self._extra_body},
+                extra_body={**(extra if isinstance(extra, dict) else {}), **self._extra_body},
                 **arguments,
             )
             finished = False

@@ -69,8 +69,11 @@ def _facts(t: Translator, proposal: Proposal) -> list[tuple[str, str]]:
     tokens = t("fact.tokens.unknown")
     if plan.tokens is not None:
         tokens = t("fact.tokens.epoch", n=plan.tokens, total=plan.tokens * proposal.values.epochs)
+    # A provider that was installed beside us has no name in our words: its own is shown.
+    provider = f"provider.{proposal.provider}"
+    where = t(provider) if t.has(provider) else proposal.provider
     rows = [
-        (t("fact.base"), f"{proposal.base.name} ({t(f'provider.{proposal.provider}')})"),
+        (t("fact.base"), f"{proposal.base.name} ({where})"),
         (
             t("fact.dataset"),
             t("fact.dataset.value", id=f"/ds_{proposal.dataset_id}", n=proposal.training_rows,

@@ -27,10 +27,9 @@ def _is_model(word: str) -> bool:
 
 async def _chat(chosen: Settings, model: str, question: str) -> None:
     async with core(chosen) as found:
+        tuned = None if model == "base" else await found.releases.live()
         if model.startswith("v"):
             tuned = await found.releases.by_version(int(model[1:]))
-        else:
-            tuned = None if model == "base" else await found.releases.live()
         try:
             async with found.voices.of(tuned) as voice:
                 click.secho(voice.label, dim=True, err=True)

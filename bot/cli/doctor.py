@@ -12,11 +12,11 @@ from pathlib import Path
 import click
 
 from bot.cli.words import perform, say, settings
-from bot.platforms.telegram import check_token
+from bot.platforms.telegram.check import bot_name
 from bot.settings import Settings
 from bot.version import version
 from finetune.errors import FineTuneError
-from finetune.providers.local import check_installed
+from finetune.providers.local import bases
 from storage.database import Database, DatabaseProblem
 from storage.lock import FolderInUse, FolderLock
 
@@ -46,7 +46,8 @@ def _here(chosen: Settings) -> Iterator[Check]:
     yield Check(None, f"tuneteller {version()} · Python {platform.python_version()} · {platform.platform()}")
     yield Check(None, say("doctor.settings", names=", ".join(sorted(chosen.model_fields_set)) or "-"))
     try:
-        check_installed()
+        bases.require((*bases.TRAINING_MODULES, *bases.SERVING_MODULES))
+        bases.locate(bases.listed()[0].id)
     except FineTuneError as error:
         yield Check(False, say(f"error.{error.code}", **error.fields))
     else:
@@ -115,7 +116,7 @@ async def _reach(chosen: Settings) -> list[Check]:
     if chosen.telegram_token is None:
         checks.append(Check(None, say("doctor.telegram_off")))
     else:
-        name = await check_token(chosen.telegram_token.get_secret_value(), chosen.telegram_api_base)
+        name = await bot_name(chosen.telegram_token.get_secret_value(), chosen.telegram_api_base)
         good = name is not None
         checks.append(Check(good, say("doctor.telegram", name=f"@{name}") if good else say("doctor.telegram_bad")))
     return checks

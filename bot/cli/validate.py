@@ -12,7 +12,7 @@ from bot.cli.words import fail, perform, say, settings, words
 from bot.locales import Translator
 from finetune.datasets import Report, examine
 from finetune.errors import FineTuneError
-from finetune.providers.local import token_counter
+from finetune.providers.local.tokens import tokenizer_file
 
 
 @click.command("validate", help=say("cli.validate.help"))
@@ -33,7 +33,7 @@ def command(file: Path, as_json: bool) -> None:
 
 async def _examine(file: Path, as_json: bool) -> Report:
     try:
-        tokenizer = token_counter(settings().data_dir.absolute()).path
+        tokenizer = tokenizer_file(settings().data_dir.absolute())
     except FineTuneError:
         tokenizer = None
     try:

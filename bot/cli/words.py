@@ -32,7 +32,7 @@ def words() -> Translator:
     return translator(terminal_language())
 
 
-def say(key: str, **fields: object) -> str:
+def say(key: str, /, **fields: object) -> str:
     """A sentence in the terminal's language."""
     return words()(key, **fields)
 

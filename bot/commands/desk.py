@@ -7,7 +7,7 @@ side; a file is read beside the line, so that its judging holds nobody up.
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from bot.answering.courier import Courier
@@ -72,14 +72,17 @@ class Desk:
         self._line_up(event)
         return None
 
-    async def recover(self) -> None:
-        """Handle what a dead process took in and did not finish. Once, after the platforms run."""
+    async def left_over(self) -> list[Event]:
+        """What a dead process took in and did not finish. To be asked before anything new comes in."""
         async with self._database.transaction() as session:
             rows = await updates.open_events(session, _MOST_ATTEMPTS)
             await updates.sweep(session, now() - updates.SWEEP_AFTER)
             await buttons.sweep(session, now() - _BUTTON_LIFE)
-        for row in rows:
-            event = decode(row.event)
+        return [decode(row.event) for row in rows]
+
+    def recover(self, events: Sequence[Event]) -> None:
+        """Handle what was left over. Once, after the platforms run."""
+        for event in events:
             if isinstance(event, Press):
                 self._spawn(self._press_again(event))
             else:

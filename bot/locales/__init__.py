@@ -40,7 +40,7 @@ class Translator:
         self._locale = Locale.parse(language)
         self._catalog = catalogue(language)
 
-    def __call__(self, key: str, **fields: object) -> str:
+    def __call__(self, key: str, /, **fields: object) -> str:
         """The sentence for ``key``. Raises :class:`UnknownPhrase`."""
         message = self._catalog.get(key)
         if message is None or not message.string:

@@ -6,6 +6,7 @@ date while it grows. A process that dies in the middle leaves an answer that the
 
 import asyncio
 import logging
+from dataclasses import dataclass
 
 from bot.chat.content import Answer, AnswerState
 from bot.chat.errors import PlatformError, UserError
@@ -19,6 +20,14 @@ from storage.tables import Conversation, Turn
 log = logging.getLogger(__name__)
 
 _LONGEST_QUESTION = 8_000  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """Answers that were cut off, with their messages; conversations in which somebody still waits."""
+
+    cut: list[tuple[Turn, MessageRef]]
+    waiting: list[int]
 
 
 class Conversations:
@@ -90,21 +99,26 @@ class Conversations:
         async with self._database.transaction() as session:
             return await turns.said_by(session, member.id)
 
-    async def recover(self) -> None:
-        """End honestly what a dead process left half-way, and answer who still waits. Once, at start."""
+    async def left_over(self) -> LeftOver:
+        """What a dead process left half-way, marked so. To be asked before anything new comes in."""
         async with self._database.transaction() as session:
             cut = await turns.in_flight(session)
-            talks = {answer.id: await turns.get(session, answer.conversation_id) for answer in cut}
+            found = []
             for answer in cut:
+                talk = await turns.get(session, answer.conversation_id)
                 await turns.revise(session, answer.id, state="interrupted")
                 await turns.answered(session, answer.conversation_id)
-            waiting = await turns.conversations_waiting(session)
-        for answer in cut:
-            talk = talks[answer.id]
-            if talk is not None and answer.message is not None:
-                await self._mark_interrupted(answer, MessageRef(place_of(talk), answer.message))
-        for talk in waiting:
-            self._begin(talk.id)
+                if talk is not None and answer.message is not None:
+                    found.append((answer, MessageRef(place_of(talk), answer.message)))
+            waiting = [talk.id for talk in await turns.conversations_waiting(session)]
+        return LeftOver(found, waiting)
+
+    async def recover(self, left: LeftOver) -> None:
+        """End honestly what was cut off, and answer who still waits. Once, after the platforms run."""
+        for answer, ref in left.cut:
+            await self._mark_interrupted(answer, ref)
+        for conversation_id in left.waiting:
+            self._begin(conversation_id)
 
     async def _mark_interrupted(self, answer: Turn, ref: MessageRef) -> None:
         t = translator(answer.language)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from bot.services.library import Held, Library, Split
 from finetune.errors import FineTuneError
 from finetune.jobs import JobState
 from finetune.parameters import Hyperparameters, Origin, resolve
-from finetune.providers.provider import Base, FineTune, Plan, Provider
+from finetune.providers.provider import Base, FineTune, Plan, Provider, base_of
 from storage.clock import now
 from storage.database import Database
 from storage.repositories import jobs
@@ -127,7 +127,7 @@ class Training:
         chosen = self.providers.get(provider)
         if chosen is None:
             raise UserError("provider_unknown", value=provider, known=", ".join(self.providers))
-        model = find_base(chosen.bases, base)
+        model = find_base(chosen, base)
         resolved = resolve(preset, model.recommended, flags, chosen.ranges)
         parts = await asyncio.to_thread(self._library.split, held.version, share, seed)
         if parts.training_rows == 0:
@@ -247,18 +247,18 @@ class Training:
         return job
 
 
-def find_base(bases: Sequence[Base], wanted: str | None) -> Base:
-    """The base that a person means: its id, its name, or the part of it that no other has (``0.5b``).
-
-    A folder or an id that no list knows is passed on as it is: the provider says whether it can be had.
-    """
+def find_base(provider: Provider, wanted: str | None) -> Base:
+    """The base that a person means: its id, its name, the part of it that no other has (``0.5b``), or a folder."""
+    bases = provider.bases
     if wanted is None:
         return bases[0]
     for base in bases:
         if wanted.lower() in (base.id.lower(), base.name.lower()):
             return base
     if "/" in wanted:
-        return Base(wanted, wanted.rstrip("/").rsplit("/", 1)[-1], 0, "", ())
+        found = base_of(provider, wanted)
+        if found is not None:
+            return found
     parts = [base for base in bases if re.search(rf"(?<![\w.]){re.escape(wanted.lower())}(?![\w.])", base.id.lower())]
     if len(parts) == 1:
         return parts[0]

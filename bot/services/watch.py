@@ -15,7 +15,7 @@ from bot.services import notices
 from bot.services.training import Training
 from finetune.errors import FineTuneError, ProviderUnavailable
 from finetune.jobs import JobState
-from finetune.providers.provider import Failure, Provider, Status
+from finetune.providers.provider import Failure, Provider, Status, base_of
 from storage.clock import now
 from storage.database import Database
 from storage.repositories import jobs, models
@@ -174,7 +174,8 @@ class Watch:
             assert status.model is not None
             values["model"] = status.model
             values["prompt"] = await self._system_prompt(job)
-            values["sampling"] = next((b.sampling for b in provider.bases if b.id == job.base), {})
+            base = base_of(provider, job.base)
+            values["sampling"] = base.sampling if base else {}
             values["losses"] = status.validation_loss
         await self._end(job, status.state, status.word, **values)
 

@@ -156,3 +156,20 @@ class Provider(Protocol):
     def endpoint(self, model: str) -> AbstractAsyncContextManager[Endpoint]:
         """Where ``model`` (a tuned model's full id or a base's id) answers; held open while in use."""
         ...
+
+
+@runtime_checkable
+class OpenCatalogue(Protocol):
+    """A provider that takes bases which its list does not name (a folder, a hub's id)."""
+
+    def base(self, identifier: str) -> Base:
+        """What is known of it. Raises :class:`finetune.errors.ProviderError` if it cannot be had."""
+        ...
+
+
+def base_of(provider: Provider, identifier: str) -> Base | None:
+    """The base of an exact id, listed or not; None if this provider cannot know it."""
+    for base in provider.bases:
+        if base.id == identifier:
+            return base
+    return provider.base(identifier) if isinstance(provider, OpenCatalogue) else None

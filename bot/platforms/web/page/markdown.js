@@ -12,11 +12,17 @@ const DEEPEST = 12;
 // inside them survives the next piece of a stream.
 export function drawMarkdown(node, source) {
   const tokens = new Lexer({ gfm: true, breaks: true }).lex(source).filter((token) => token.type !== "space");
-  const former = node.markdownBlocks ?? [];
+  // Models begin with any level; here the page and the message have the two above.
+  const highest = Math.min(6, ...tokens.filter((token) => token.type === "heading").map((token) => token.depth));
+  const former = node.markdownHighest === highest ? node.markdownBlocks : [];
   let same = 0;
   while (same < tokens.length && same < former.length && tokens[same].raw === former[same]) same += 1;
   while (node.childNodes.length > same) node.lastChild.remove();
-  for (const token of tokens.slice(same)) node.append(block(token, 0) ?? document.createComment(token.type));
+  for (const token of tokens.slice(same)) {
+    if (token.type === "heading") token.depth += 3 - highest;
+    node.append(block(token, 0) ?? document.createComment(token.type));
+  }
+  node.markdownHighest = highest;
   node.markdownBlocks = tokens.map((token) => token.raw);
 }
 
@@ -26,8 +32,7 @@ function block(token, depth) {
     case "paragraph":
       return el("p", {}, inline(token.tokens, depth));
     case "heading":
-      // The page and the message have the levels above.
-      return el(`h${Math.min(token.depth + 2, 6)}`, {}, inline(token.tokens, depth));
+      return el(`h${Math.min(Math.max(token.depth, 3), 6)}`, {}, inline(token.tokens, depth));
     case "code":
       return codeBlock(token.text, (token.lang ?? "").split(/\s/)[0]);
     case "blockquote":

@@ -1,0 +1,246 @@
+"""The life of a job, from the confirm card to the one notice, whatever dies in between."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.chat.errors import Throttled, Unavailable, Unconfirmed
+from bot.chat.events import Press
+from bot.chat.places import MessageRef
+from finetune.errors import ProviderError
+from storage.repositories import jobs
+from tests.fakes.model import ModelStandIn
+from tests.fakes.platform import Someone
+from tests.services.world import World
+
+
+async def test_one_tap_trains_and_one_message_tells(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    world.trainings.step(5)
+    await world.chats.until(lambda: "Step 5 of 10" in world.chats.text())
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    assert world.titles("is done") == ["Ann: teller is done, it is v1"]
+    assert len(world.trainings.started) == 1
+    assert "its loss fell from 3.00 to 1.00" in world.chats.text()
+
+
+async def test_the_card_is_edited_in_place(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    count = len(world.chats.messages)
+    for step in (1, 2, 3):
+        world.trainings.step(step)
+        await world.chats.until(lambda step=step: f"Step {step} of 10" in world.chats.text())
+    assert len(world.chats.messages) == count
+
+
+async def test_a_second_tap_starts_nothing(world: World) -> None:
+    ann = await world.owner()
+    await world.uploaded(ann)
+    await ann.says("/train")
+    await world.chats.until(lambda: "Start" in world.chats.text())
+    number, button = ann.button("Start")
+    first, second = await asyncio.gather(
+        press(world, ann, number, button.token), press(world, ann, number, button.token)
+    )
+    assert sorted([first, second]) == ["Already started: see /jobs", "Started"]
+    await world.chats.until(lambda: "training" in world.chats.text())
+    assert len(world.trainings.started) == 1
+
+
+async def press(world: World, person: Someone, number: str, token: str) -> str:
+    assert world.platform is not None
+    ref = MessageRef(person.place, number)
+    ack = await world.platform.hand_over(
+        Press(f"p{next(world.chats.numbers)}", person.place, person.account, ref, token)
+    )
+    return ack.text if ack else ""
+
+
+async def test_a_killed_bot_finds_its_job_and_tells_once(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    await world.kill()
+    world.trainings.finish()
+    await world.start()
+    await world.chats.until(lambda: world.titles("is done"))
+    await world.kill()
+    await world.start()
+    await world.chats.until(lambda: "done" in world.chats.text())
+    assert len(world.titles("is done")) == 1
+    assert len(world.trainings.started) == 1
+
+
+async def test_a_submission_whose_reply_is_lost_is_not_started_twice(world: World) -> None:
+    ann = await world.owner()
+    world.trainings.lose_next_reply = True
+    await world.running(ann)
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    assert len(world.trainings.started) == 1
+
+
+async def test_a_dead_trainer_is_resumed_as_the_next_attempt(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    world.trainings.lose()
+    await world.chats.until(lambda: "Attempt 2" in world.chats.text() or len(world.trainings.started) == 2)
+    world.trainings.step(4)
+    await world.chats.until(lambda: "Attempt 2" in world.chats.text())
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    assert [attempt for _, attempt in world.trainings.started] == [1, 2]
+
+
+async def test_a_trainer_that_always_dies_is_given_up_honestly(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    for attempt in (2, 3):
+        world.trainings.lose()
+        await world.trainings.until_started(attempt)
+    world.trainings.lose()
+    await world.chats.until(lambda: world.titles("failed"))
+    assert len(world.trainings.started) == 3
+
+
+async def test_failure_is_one_sentence_with_a_way_on(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    world.trainings.fail("out_of_memory")
+    await world.chats.until(lambda: world.titles("Ann: job 1 (teller) failed"))
+    card = next(card for card in world.chats.cards() if "failed" in card.title and card.rings)
+    assert [button.label for row in card.buttons for button in row] == ["Try again", "Log"]
+    assert "Traceback" not in repr(card)
+
+
+async def test_a_refusal_ends_the_job_with_its_reason(world: World) -> None:
+    ann = await world.owner()
+    world.trainings.refuses = ProviderError("disk_full")
+    await world.uploaded(ann)
+    await ann.says("/train --yes")
+    await world.chats.until(lambda: world.titles("failed"))
+    assert "disk" in world.chats.text()
+
+
+async def test_a_provider_that_does_not_answer_fails_nothing(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    world.trainings.silent = True
+    assert world.app is not None
+    await world.app.watch.look()
+    await world.app.watch.look()
+    world.trainings.silent = False
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+
+
+async def test_others_wait_with_their_place(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    await ann.says("/train --preset light --yes")
+    await world.chats.until(lambda: "1 job is before it" in world.chats.text())
+    assert len(world.trainings.started) == 1
+    world.trainings.finish()
+    await world.chats.until(lambda: len(world.trainings.started) == 2 and "Job 2" in world.chats.text())
+    world.trainings.finish()
+    await world.chats.until(lambda: len(world.titles("is done")) == 2)
+
+
+async def test_cancel_says_so_at_once_and_ends_it(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    ack = await ann.presses("Cancel")
+    assert ack is not None
+    assert ack.text == "Cancelling …"
+    await world.chats.until(lambda: world.titles("was cancelled"))
+    assert len(world.trainings.cancelled) == 1
+
+
+async def test_a_waiting_job_is_cancelled_before_it_began(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    await ann.says("/train --preset light --yes")
+    await world.chats.until(lambda: "1 job is before it" in world.chats.text())
+    await ann.says("/cancel_2")
+    await world.chats.until(lambda: world.titles("job 2 (teller) was cancelled"))
+    assert len(world.trainings.started) == 1
+
+
+async def test_a_push_that_may_have_arrived_is_not_sent_again_but_the_card_tells(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    world.chats.after = [Unconfirmed()]
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("· done"))
+    await world.kill()
+    await world.start()
+    assert world.app is not None
+    await world.app.watch.look()
+    assert len(world.titles("is done")) == 1
+
+
+@pytest.mark.parametrize("trouble", [Throttled(0.01), Unavailable()])
+async def test_a_push_that_surely_did_not_arrive_is_sent_again(world: World, trouble: Exception) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    world.chats.troubles = [trouble]  # type: ignore[list-item]
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    assert len(world.titles("is done")) == 1
+
+
+async def test_where_a_repeat_is_harmless_an_unclear_push_is_repeated(tmp_path: Path, model: ModelStandIn) -> None:
+    world = World(tmp_path, model.endpoint, repeatable=True)
+    await world.start()
+    ann = await world.owner()
+    await world.running(ann)
+    world.chats.after = [Unconfirmed()]
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    await world.stop()
+    assert len(world.titles("is done")) == 1
+
+
+async def test_the_log_has_our_life_of_the_job_and_the_providers(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    await ann.says("/log_1")
+    await world.chats.until(lambda: world.titles("Log of job 1"))
+    data = world.chats.cards()[-1].attachments[0].data.decode()
+    assert "queued" in data
+    assert "log of job-" in data
+
+
+async def test_rerun_asks_for_the_very_same(world: World) -> None:
+    ann = await world.owner()
+    await world.uploaded(ann)
+    await ann.says("/train --epochs 4 --seed 7 --val 20% --yes")
+    await world.chats.until(lambda: world.trainings.started)
+    await ann.says("/rerun_1")
+    await world.chats.until(lambda: "Start" in world.chats.text())
+    await ann.presses("Start")
+    world.trainings.finish()
+    await world.chats.until(lambda: len(world.trainings.started) == 2)
+    first, second = world.trainings.jobs.values()
+    assert (first.hyperparameters, first.seed, first.training_file) == (
+        second.hyperparameters,
+        second.seed,
+        second.training_file,
+    )
+    assert first.hyperparameters.epochs == 4
+
+
+async def test_an_ended_job_is_stored_with_its_model(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    assert world.app is not None
+    model = await world.app.core.releases.by_version(1)
+    assert model.system_prompt == "You tell fortunes."
+    assert model.sampling == {"temperature": 0.5, "max_tokens": 64}
+    async with world.app.core.database.transaction() as session:
+        assert [event.state for event in await jobs.events(session, 1)][-1] == "succeeded"

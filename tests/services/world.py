@@ -1,0 +1,100 @@
+"""A bot between a scripted platform and a scripted provider, which can be killed and started again."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from bot.app import App
+from bot.settings import Settings
+from finetune.providers.provider import Endpoint
+from tests.fakes.platform import Chats, ScriptedPlatform, Someone
+from tests.fakes.provider import ScriptedProvider, Trainings
+
+
+def dataset(rows: int = 12) -> bytes:
+    """A good little dataset."""
+    return b"".join(
+        json.dumps(
+            {
+                "messages": [
+                    {"role": "system", "content": "You tell fortunes."},
+                    {"role": "user", "content": f"Should I take road number {n}?"},
+                    {"role": "assistant", "content": f"The leaves settle on the number {n}: take it slowly."},
+                ]
+            }
+        ).encode()
+        + b"\n"
+        for n in range(rows)
+    )
+
+
+class World:
+    """What never dies: the chats, the trainings, the data folder; and the bot of the moment."""
+
+    def __init__(self, folder: Path, endpoint: Endpoint | None = None, *, repeatable: bool = False) -> None:
+        self.chats = Chats()
+        self.trainings = Trainings()
+        self.endpoint = endpoint
+        self._repeatable = repeatable
+        self._settings = Settings(TUNETELLER_DATA_DIR=folder, TUNETELLER_WEB_PORT=0)  # type: ignore[call-arg]
+        self.app: App | None = None
+        self.platform: ScriptedPlatform | None = None
+
+    async def start(self) -> None:
+        """Start a bot."""
+        self.platform = ScriptedPlatform(self.chats, repeatable=self._repeatable)
+        provider = ScriptedProvider(self.trainings, self.endpoint)
+        self.app = App(self._settings, {provider.name: provider}, [self.platform])
+        await self.app.start()
+
+    async def kill(self) -> None:
+        """End the bot as a power cut would: no farewell of ours runs, only sockets and tasks are taken away."""
+        assert self.app is not None
+        me = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task is not me]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.app.web.stop()
+        await self.app.core.close()
+        self.app = None
+
+    async def stop(self) -> None:
+        """End the bot politely."""
+        if self.app is not None:
+            await self.app.stop()
+            self.app = None
+
+    async def owner(self, name: str = "ann", language: str | None = "en") -> Someone:
+        """Somebody who redeemed the owner's code."""
+        assert self.app is not None
+        assert self.platform is not None
+        person = Someone(self.platform, name, language)
+        code = await self.app.core.access.issue_owner_code(None)
+        assert code is not None
+        before = len(self.chats.messages)
+        await person.says(f"/start {code}")
+        await self.chats.until(lambda: len(self.chats.messages) > before)
+        return person
+
+    def someone(self, name: str, language: str | None = "en") -> Someone:
+        """A person who may be a stranger."""
+        assert self.platform is not None
+        return Someone(self.platform, name, language)
+
+    async def uploaded(self, person: Someone, data: bytes | None = None) -> None:
+        """A dataset that is ready."""
+        await person.sends("teller.jsonl", dataset() if data is None else data)
+        await self.chats.until(lambda: "/ds_" in self.chats.text())
+
+    async def running(self, person: Someone) -> None:
+        """A dataset is there and its training runs."""
+        await self.uploaded(person)
+        await person.says("/train")
+        await self.chats.until(lambda: "Start" in self.chats.text())
+        await person.presses("Start")
+        await self.chats.until(lambda: "training" in self.chats.text())
+
+    def titles(self, word: str) -> list[str]:
+        """Titles of all cards that have this word."""
+        return [card.title for card in self.chats.cards() if word in card.title]
