@@ -181,6 +181,16 @@ print("<b>")
     await expect(words.locator(".code-language")).to_have_text("python")
 
 
+async def test_headings_follow_the_levels_of_the_page(page: Page, bot: EchoBot) -> None:
+    assert bot.platform is not None
+    ref = await bot.platform.send(PLACE, Answer("#### a", AnswerState.STREAMING), key="1")
+    await expect(page.locator(".words h3")).to_have_text("a")
+    await bot.platform.edit(ref, Answer("#### a\n\n### b\n\n##### c", AnswerState.DONE))
+    await expect(page.locator(".words h4")).to_have_text("a")
+    await expect(page.locator(".words h3")).to_have_text("b")
+    await expect(page.locator(".words h5")).to_have_text("c")
+
+
 async def test_a_stream_keeps_what_did_not_change(page: Page, bot: EchoBot) -> None:
     assert bot.platform is not None
     ref = await bot.platform.send(PLACE, Answer("first paragraph\n\nsec", AnswerState.STREAMING), key="1")
