@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import aiohttp
@@ -14,6 +15,7 @@ from playwright.async_api import Page as BrowserPage
 
 from bot.chat.content import MenuEntry
 from bot.chat.events import Deliver
+from bot.chat.places import Place
 from bot.platforms.web import WebPlatform
 from bot.platforms.web.guard import csrf_token
 from bot.platforms.web.ports import Visitor
@@ -116,6 +118,27 @@ class Page:
 
 
 Visit = Callable[..., Awaitable[Page]]
+Frame = dict[str, object]
+
+
+def place_of(page: Page) -> Place:
+    return Place("web", page.visitor.room)
+
+
+def shown(frames: list[Frame]) -> list[Frame]:
+    """The bodies in entries and history frames, in the order in which they came."""
+    found: list[Frame] = []
+    for frame in frames:
+        found += [entry["body"] for entry in cast(list[Frame], frame.get("entries") or frame.get("history") or [])]  # type: ignore[misc]
+    return found
+
+
+def entries(frame: Frame) -> list[Frame]:
+    return cast(list[Frame], frame.get("entries") or frame["history"])
+
+
+def is_answer(state: str) -> Callable[[Frame], bool]:
+    return lambda frame: any(cast(Frame, entry["body"]).get("state") == state for entry in entries(frame))
 
 
 @pytest.fixture

@@ -316,6 +316,26 @@ async def test_long_history_comes_while_scrolling_up(page: Page, house: House, b
     assert await page.locator(".card").count() <= 200
 
 
+async def test_a_very_long_history_stays_bounded_and_finds_back(page: Page, bot: EchoBot) -> None:
+    assert bot.platform is not None
+    for number in range(1, 901):
+        await bot.platform.send(PLACE, Card(title=f"card {number}"), key=f"{number}")
+    await page.reload()
+    await expect(page.locator(".card h2").last).to_have_text("card 900")
+    await page.hover("#scroller")
+    top = page.locator(".card h2").first
+    while (first := await top.text_content()) != "card 1":
+        await page.mouse.wheel(0, -100_000)
+        await expect(top).not_to_have_text(first or "")
+    assert await page.locator(".card").count() <= 800
+    await bot.platform.send(PLACE, Card(title="news"), key="news")
+    await page.click("#newer")
+    await expect(page.locator(".card h2").last).to_have_text("news")
+    await expect(page.locator(".card h2").last).to_be_in_viewport()
+    await bot.platform.send(PLACE, Card(title="more news"), key="more")
+    await expect(page.locator(".card h2").last).to_have_text("more news")
+
+
 async def test_a_ringing_card_shows_in_the_title_of_a_hidden_tab(page: Page, bot: EchoBot) -> None:
     assert bot.platform is not None
     hide = """hidden => {

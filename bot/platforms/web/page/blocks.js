@@ -10,6 +10,8 @@ const TONES = new Set(["normal", "muted", "good", "warning", "error"]);
 
 // Rem; as in cards.css.
 const TALLEST = 22;
+// Characters from which a value takes the whole width, to be read from the left.
+const LONG = 32;
 
 export const toneClass = (tone) => (TONES.has(tone) ? `tone-${tone}` : "tone-normal");
 
@@ -21,7 +23,9 @@ export function block(one, send) {
       return el(
         "dl",
         { class: "fields" },
-        one.rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, withCommands(value, send)))),
+        one.rows.map(([name, value]) =>
+          el("div", { class: value.length > LONG ? "wide" : null }, el("dt", {}, name), el("dd", {}, withCommands(value, send))),
+        ),
       );
     case "items":
       return el("ul", { class: "items" }, one.items.map((item) => el("li", {}, withCommands(item, send))));
