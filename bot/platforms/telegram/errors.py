@@ -1,5 +1,6 @@
 """Telegram's errors in our words, in one place, most specific first."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,6 +19,9 @@ from telegram.error import (
 )
 
 from bot.chat.errors import Blocked, PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
+
+# The library's documented way to have time spans as such, which will be the only one; otherwise it warns.
+os.environ.setdefault("PTB_TIMEDELTA", "true")
 
 # What the server calls a message or a file that is not there, in lower case.
 _VANISHED = (
@@ -89,12 +93,18 @@ def _bad_request(error: BadRequest) -> PlatformError:
 
 def _network(error: NetworkError) -> PlatformError:
     cause = error.__cause__
-    if isinstance(cause, _NOT_SENT):
+    if isinstance(cause, _NOT_SENT) or _closed(cause):
         return Unavailable(type(cause).__name__)
     if "request entity too large" in error.message.lower():
         return Refused("request entity too large")
     # The library's own text may quote the server's page, so only the kind is told.
     return Unconfirmed(type(cause or error).__name__)
+
+
+def _closed(cause: BaseException | None) -> bool:
+    # We are stopping: the client was closed before the request began.
+    text = str(cause)
+    return isinstance(cause, RuntimeError) and ("not initialized" in text or "client has been closed" in text)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 from telegram import Bot, File
@@ -63,7 +64,7 @@ class Downloads:
         try:
             async with (
                 httpx.AsyncClient(timeout=timeout, trust_env=not is_loopback(self._base)) as client,
-                client.stream("GET", f"{self._base}/{path}") as response,
+                client.stream("GET", f"{self._base}/{quote(path)}") as response,
             ):
                 if response.status_code in _GONE:
                     raise Vanished(f"HTTP {response.status_code}")

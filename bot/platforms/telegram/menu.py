@@ -1,6 +1,7 @@
 """What Telegram shows of us before anybody wrote: the command menu and the words on the profile, per language."""
 
 import re
+import secrets
 from collections.abc import Sequence
 
 from telegram import Bot, BotCommand
@@ -33,6 +34,8 @@ async def publish(bot: Bot, menu: Sequence[MenuEntry]) -> None:
             )
     except (TelegramError, *BROKEN_ANSWERS) as error:
         log.warning("the command menu could not be set (%s)", type(error).__name__)
+    except Exception:
+        log.exception("error %s: the command menu could not be set", secrets.token_hex(4))
 
 
 def commands(menu: Sequence[MenuEntry], language: str) -> list[BotCommand]:

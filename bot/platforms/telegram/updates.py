@@ -115,7 +115,10 @@ def _without_mentions(message: TelegramMessage, text: str, me: User) -> tuple[st
 
 def _seam(match: re.Match[str]) -> str:
     # At the start of a line nothing is left, not even the comma after the name; within it one blank.
-    return "" if match.start() == 0 or match.string[match.start() - 1] == "\n" else f"{match.group(1)} "
+    before = match.string[: match.start()][-1:] or "\n"
+    if before == "\n":
+        return ""
+    return " " if before in ",，:：" else f"{match.group(1)} "
 
 
 def _pieces(message: TelegramMessage) -> dict[MessageEntity, str]:

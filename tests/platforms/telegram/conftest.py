@@ -1,10 +1,11 @@
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from bot.platforms.telegram import TelegramPlatform
 from tests.fakes.telegram import Person, TelegramStandIn
-from tests.platforms.telegram.helpers import Inbox, Memory, Pauses, platform_for
+from tests.platforms.telegram.helpers import Inbox, LogWatch, Memory, Pauses, platform_for
 
 
 @pytest.fixture
@@ -41,3 +42,15 @@ async def platform(
     await made.start(inbox.deliver)
     yield made
     await made.stop()
+
+
+@pytest.fixture
+def log() -> Iterator[LogWatch]:
+    watch = LogWatch()
+    logger = logging.getLogger("bot.platforms.telegram")
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(watch)
+    yield watch
+    logger.removeHandler(watch)
+    logger.setLevel(level)

@@ -1,6 +1,7 @@
 """What stands above the platform in its tests: an inbox, a memory of the position, a pause that takes no time."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from bot.chat.content import MenuEntry
@@ -42,6 +43,25 @@ class Pauses:
     async def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
         await asyncio.sleep(0)
+
+
+class LogWatch(logging.Handler):
+    """What the platform logs; a test can wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._news = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{record.levelname} {record.getMessage()}")
+        self._news.set()
+
+    async def until(self, part: str) -> None:
+        async with asyncio.timeout(10):
+            while not any(part in line for line in self.lines):
+                self._news.clear()
+                await self._news.wait()
 
 
 class Inbox:

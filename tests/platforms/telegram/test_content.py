@@ -1,0 +1,231 @@
+"""What goes out, as text with entities. The stand-in checks every range."""
+
+import random
+
+import pytest
+from telegram import MessageEntity
+
+from bot.chat.content import (
+    Answer,
+    AnswerState,
+    Bar,
+    Button,
+    ButtonStyle,
+    Card,
+    Chart,
+    Code,
+    Fields,
+    Items,
+    Paragraph,
+    Tone,
+)
+from bot.platforms.telegram.cards import fitting, render_card
+from bot.platforms.telegram.keyboards import keyboard
+from bot.platforms.telegram.markdown import render_answer
+from bot.platforms.telegram.outgoing import page_of
+from bot.platforms.telegram.platform import TEXT_UNITS
+from bot.platforms.telegram.styled import MOST_ENTITIES, MOST_UNITS, Styled
+from tests.fakes.telegram.refusals import MOST_TEXT, checked_text, units
+
+
+def pieces(page: Styled, kind: str) -> list[str]:
+    raw = page.text.encode("utf-16-le")
+    return [
+        raw[2 * entity.offset : 2 * (entity.offset + entity.length)].decode("utf-16-le")
+        for entity in page.entities
+        if entity.type == kind
+    ]
+
+
+def accepted(page: Styled) -> None:
+    """Sendable: within the limits, ranges right, nothing left for Telegram to trim."""
+    shown, kept = checked_text(page.text, [entity.to_dict() for entity in page.entities], MOST_TEXT)
+    assert shown == page.text
+    assert len(kept) == len(page.entities)
+
+
+def answer(text: str, note: str = "", state: AnswerState = AnswerState.DONE) -> Answer:
+    return Answer(text, state, note)
+
+
+def shown(text: str, note: str = "") -> Styled:
+    page, plain = render_answer(answer(text, note))
+    accepted(page)
+    accepted(plain)
+    return page
+
+
+def test_a_card_with_everything() -> None:
+    card = Card(
+        title="🎉 Job <7>",
+        blocks=(
+            Paragraph("It is *running*\nsince noon"),
+            Paragraph("quiet words", Tone.MUTED),
+            Paragraph("nearly full", Tone.WARNING),
+            Fields((("Step", "65 / 78"), ("损失", "1.25"), ("Base:", "SmolLM2"))),
+            Items(("/ds_3", "a_b_c")),
+            Code("/train 3 --epochs 2"),
+            Bar(0.5, "50 %"),
+            Bar(None, "unknown"),
+            Chart(((0, 3.0), (1, 2.0), (2, 1.0)), "from 3 to 1"),
+        ),
+    )
+    page = render_card(card)
+    accepted(page)
+    assert page.text == (
+        "🎉 Job <7>\n\nIt is *running*\nsince noon\n\nquiet words\n\n⚠️ nearly full\n\n"
+        "Step: 65 / 78\n损失：1.25\nBase: SmolLM2\n\n• /ds_3\n• a_b_c\n\n/train 3 --epochs 2\n\n"
+        "████████░░░░░░░░ 50 %\n\n░░░░░░░░░░░░░░░░ unknown\n\n█▅▁\nfrom 3 to 1"
+    )
+    assert pieces(page, "bold") == ["🎉 Job <7>"]
+    assert pieces(page, "italic") == ["quiet words"]
+    assert pieces(page, "pre") == ["/train 3 --epochs 2"]
+
+
+def test_a_chart_of_many_points_is_narrow_enough_for_a_phone() -> None:
+    points = tuple((float(x), float(x % 7)) for x in range(200))
+    line = render_card(Card(blocks=(Chart(points, ""),))).text
+    assert 20 <= len(line) <= 30
+    assert set(render_card(Card(blocks=(Chart(((0, 1.0), (1, 1.0)), ""),))).text) == {"▅"}
+    assert render_card(Card(blocks=(Chart(((0, float("nan")),), "nothing yet"),))).text == "nothing yet"
+
+
+def test_a_card_that_is_too_long_keeps_whole_lines_and_goes_along_as_a_file() -> None:
+    lines = tuple(f"line {number} 🏠 {'x' * 50}" for number in range(120))
+    card = Card("Findings", (Items(lines), Code("end")))
+    page = page_of(card)
+    accepted(page.text)
+    assert page.text.text.endswith("x\n…")
+    assert page.text.units <= MOST_UNITS
+    assert page.attachments[-1].data.decode().endswith("end")
+    assert fitting(Styled("short")) == Styled("short")
+
+
+def test_markdown_becomes_entities() -> None:
+    page = shown("# Heading\n**bold** and _soft_ `code`\n\n```py\nx = 1\n```\n\n- one\n- two\n\n[here](https://a.b/c)")
+    assert page.text == "Heading\nbold and soft code\n\nx = 1\n\n• one\n• two\n\nhere"
+    assert "bold" in pieces(page, "bold")
+    assert pieces(page, "italic") == ["soft"]
+    assert pieces(page, "code") == ["code"]
+    assert [(entity.language, entity.type) for entity in page.entities if entity.type == "pre"] == [("py", "pre")]
+    assert [entity.url for entity in page.entities if entity.type == "text_link"] == ["https://a.b/c"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "use `List<int>` and <div> and x<y>z",
+        "<b>not bold</b>",
+        "a < b & c > d",
+        "<script>alert(1)</script>",
+        "| a<b | c |\n|-----|---|\n| 1<2 | 3 |",
+        "```\nif a<b: pass\n```",
+    ],
+)
+def test_what_looks_like_html_is_kept(text: str) -> None:
+    for word in ("List<int>", "<div>", "x<y>z", "<b>", "</b>", "a < b & c > d", "<script>", "a<b", "1<2"):
+        assert (word in shown(text).text) == (word in text)
+
+
+def test_an_answer_with_hundreds_of_marks_keeps_the_important_ones() -> None:
+    page = shown("```py\nx\n```\n" + "**b** _i_ " * 150 + "[link](https://a.b)")
+    assert len(page.entities) == MOST_ENTITIES
+    assert {"pre", "text_link", "bold"} <= {entity.type for entity in page.entities}
+    assert len(pieces(page, "bold")) == 98
+
+
+def test_a_page_that_formatting_makes_too_long_is_shown_as_its_source() -> None:
+    rows = "\n".join(f"| {'w' * 60 if number == 0 else 'x'} | y |" for number in range(100))
+    text = f"| a | b |\n|---|---|\n{rows}"
+    assert len(text) <= TEXT_UNITS
+    page = shown(text, "a note")
+    assert page.text == f"{text}\n\na note"
+    assert pieces(page, "italic") == ["a note"]
+
+
+def test_waiting_shows_that_something_comes() -> None:
+    page, plain = render_answer(answer("", "loading the model", AnswerState.WAITING))
+    assert page.text == plain.text == "… loading the model"
+    assert pieces(page, "italic") == ["loading the model"]
+    assert render_answer(answer("", "", AnswerState.WAITING))[0].text == "…"
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n ", "\u200b", "\u200b \u2060\ufe0f", "**", "![](http://x.y)", "<!-- -->", "\0"]
+)
+def test_whatever_the_model_says_can_be_sent(text: str) -> None:
+    assert shown(text).text
+
+
+def test_a_note_is_shortened_before_a_page_is() -> None:
+    text = "算" * (MOST_UNITS - 10)
+    page = shown(text, "n" * 100)
+    assert page.text.startswith(text)
+    assert page.units <= MOST_UNITS
+    assert shown("算" * MOST_UNITS, "note").text == "算" * MOST_UNITS
+
+
+def test_lone_surrogates_and_controls_do_not_break_a_page() -> None:
+    page = shown("a\ud83d b\0c\r\nd")
+    assert page.text == "a\ufffd bc\nd"
+
+
+FRAGMENTS = (
+    "**", "_", "`", "```", "```py\n", "~~", "||", "# ", "> ", "- ", "1. ", "\n", "\n\n", "[a](", ")", "![", "<b>", "<",
+    "| a | b |\n|---|---|\n", "$x^2$", "\\(a<b\\)", "🏠", "👨‍👩‍👧‍👦", "算命", "שלום", "e\u0301", "\u202e", "word ", " ",
+    "*", "__", "https://a.b/c_d", "@name", "/job_12", "- [x] ", "&lt;", "&amp;", "\ue0fc",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_any_page_of_the_allowed_size_can_be_sent(seed: int) -> None:
+    dice = random.Random(seed)  # noqa: S311 - the same pages every time
+    text = "".join(dice.choice(FRAGMENTS) for _ in range(dice.choice((5, 60, 1500))))
+    while len(units(text)) > TEXT_UNITS:
+        text = text[:-1]
+    page, plain = render_answer(answer(text, dice.choice(("", "stopped", "已停止"))))
+    accepted(page)
+    accepted(plain)
+    spans = [entity for entity in page.entities if entity.type in ("pre", "code")]
+    for entity in page.entities:
+        for span in spans:
+            if entity is not span and entity.type not in ("blockquote", "expandable_blockquote"):
+                apart = entity.offset >= span.offset + span.length or span.offset >= entity.offset + entity.length
+                assert apart, (entity, span)
+
+
+def test_the_same_code_twice_is_not_lost() -> None:
+    page = shown("`a`\n\n`a`")
+    assert pieces(page, MessageEntity.CODE) == ["a", "a"]
+
+
+def test_buttons() -> None:
+    rows = (
+        (
+            Button("Start", token="t1", style=ButtonStyle.PRIMARY),
+            Button("Cancel", token="t2", style=ButtonStyle.DANGER),
+        ),
+        (Button("Copy", copy="/train 3"),),
+        tuple(Button(str(number), token=str(number)) for number in range(10)),
+        (),
+    )
+    made = keyboard(rows)
+    assert made is not None
+    shape = made.to_dict()["inline_keyboard"]
+    assert shape[0] == [
+        {"text": "Start", "callback_data": "t1", "style": "primary"},
+        {"text": "Cancel", "callback_data": "t2", "style": "danger"},
+    ]
+    assert shape[1] == [{"text": "Copy", "copy_text": {"text": "/train 3"}}]
+    assert [len(row) for row in shape] == [2, 1, 8, 2]
+    assert keyboard(()) is None
+    assert keyboard(((),)) is None
+
+
+def test_what_no_button_can_hold_is_shown_as_code() -> None:
+    line = "/train " + "--flag value " * 30
+    page = page_of(Card("Confirm", (Paragraph("Sure?"),), buttons=((Button("Copy", copy=line),),)))
+    assert page.keyboard is None
+    assert pieces(page.text, "pre") == [line.strip()]
+    again = page_of(Card("Confirm", (Code(line.strip()),), buttons=((Button("Copy", copy=line.strip()),),)))
+    assert len(pieces(again.text, "pre")) == 1
