@@ -35,7 +35,7 @@ from bot.services.releases import Releases
 from bot.services.replies import Means
 from bot.services.training import Training
 from bot.services.voices import Voices
-from bot.services.watch import Watch
+from bot.services.watch import PERIOD, Watch
 from bot.settings import Settings
 from finetune.errors import FineTuneError
 from finetune.providers.local import LocalProvider
@@ -136,6 +136,8 @@ class App:
         settings: Settings,
         providers: Mapping[str, Provider] | None = None,
         platforms: Sequence[Platform] = (),
+        *,
+        watch_period: float = PERIOD,
     ) -> None:
         self.settings = settings
         self.core = core = build_core(settings, providers)
@@ -146,7 +148,14 @@ class App:
         means = Means(core.database, self.courier, core.voices.live, core.tokens.count, announcer, SystemClock())
         self._conversations = Conversations(means)
         self._notices = Notices(core.database, self.courier, self._platforms, announcer.render, self._sent)
-        self.watch = Watch(core.database, core.training, self._notices.wake, announcer.preview, core.system_prompt)
+        self.watch = Watch(
+            core.database,
+            core.training,
+            self._notices.wake,
+            announcer.preview,
+            core.system_prompt,
+            period=watch_period,
+        )
         self.registry = self._register(core)
         self._desk = Desk(
             core.database,
@@ -218,9 +227,9 @@ class App:
             raise
 
     async def _warm_up(self) -> None:
-        await self.core.tokens.prepare()
         if self.core.local is None:
             return
+        await self.core.tokens.prepare()
         try:
             await self.core.local.prepare(self.core.local.bases[0].id)
         except FineTuneError as error:

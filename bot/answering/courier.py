@@ -20,6 +20,9 @@ from bot.chat.platform import Platform
 
 log = logging.getLogger(__name__)
 
+# Wraps one attempt of a send, for those who must know when exactly it is under way.
+Around = Callable[[Callable[[], Awaitable[MessageRef]]], Awaitable[MessageRef]]
+
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 1.0, 60.0
 
 
@@ -78,14 +81,27 @@ class Courier:
         """Show that an answer is being made."""
         await self._platforms[place.platform].typing(place)
 
-    async def send(self, place: Place, content: Content, *, key: str, reply_to: MessageRef | None = None) -> MessageRef:
+    async def send(
+        self,
+        place: Place,
+        content: Content,
+        *,
+        key: str,
+        reply_to: MessageRef | None = None,
+        around: Around | None = None,
+    ) -> MessageRef:
         """Show something new, in its turn. Raises ``Unconfirmed`` where a repeat could show it twice,
-        ``Refused`` and ``Blocked`` as the platform does; waits through everything else.
+        ``Refused`` and ``Blocked`` as the platform does; waits through everything else. ``around`` is given each
+        attempt when its turn has come.
         """
         platform = self._platforms[place.platform]
+
+        def attempt() -> Awaitable[MessageRef]:
+            return platform.send(place, content, key=key, reply_to=reply_to)
+
         reference = await self._enqueue(
             place,
-            lambda: platform.send(place, content, key=key, reply_to=reply_to),
+            attempt if around is None else lambda: around(attempt),
             repeatable=platform.limits.repeatable_sends,
             replaces=None,
         )

@@ -7,14 +7,15 @@ repeat: then the outcome shows through what can be repeated, the edit of the job
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.answering.courier import Courier
 from bot.chat.content import Content
-from bot.chat.errors import Blocked, Refused, Unconfirmed, Vanished
+from bot.chat.errors import Blocked, Refused, Throttled, Unavailable, Unconfirmed, Vanished
 from bot.chat.places import MessageRef, Place, PlaceKind
 from bot.chat.platform import Platform
 from storage.clock import now
@@ -82,6 +83,10 @@ def _row(
     )
 
 
+class _TakenByAnother(Exception):
+    """Another process has begun to send this entry."""
+
+
 class Notices:
     """Empties the outbox."""
 
@@ -94,7 +99,7 @@ class Notices:
         self._render = render
         self._sent = sent
         self._wake = asyncio.Event()
-        self._sending: set[asyncio.Task[None]] = set()
+        self._in_hand: dict[int, asyncio.Task[None]] = {}
 
     def wake(self) -> None:
         """Something was put in: look at once."""
@@ -116,21 +121,24 @@ class Notices:
         while True:
             self._wake.clear()
             async with self._database.transaction() as session:
-                rows = await outbox.claim(session, _BATCH)
+                rows = await outbox.due(session, _BATCH, self._in_hand)
             for row in rows:
-                task = asyncio.create_task(self._send(row))
-                self._sending.add(task)
-                task.add_done_callback(self._sending.discard)
+                task = self._in_hand[row.id] = asyncio.create_task(self._send(row))
+                task.add_done_callback(partial(self._done, row.id))
             if not rows:
                 try:
                     await asyncio.wait_for(self._wake.wait(), timeout=1.0)
                 except TimeoutError:
                     continue
 
+    def _done(self, row_id: int, _task: asyncio.Task[None]) -> None:
+        self._in_hand.pop(row_id, None)
+
     async def drain(self) -> None:
         """Wait for what is being sent, for a moment."""
-        if self._sending:
-            _, late = await asyncio.wait(self._sending, timeout=5)
+        tasks = list(self._in_hand.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=5)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -149,7 +157,11 @@ class Notices:
                 await self._settle(row, "sent")
                 return
             reply_to = MessageRef(place, row.reply_to) if row.reply_to else None
-            ref = await self._courier.send(place, content, key=f"outbox:{row.key}", reply_to=reply_to)
+            ref = await self._courier.send(
+                place, content, key=f"outbox:{row.key}", reply_to=reply_to, around=lambda call: self._attempt(row, call)
+            )
+        except _TakenByAnother:
+            return
         except Unconfirmed:
             log.warning("whether notice %s arrived is not known; it is not sent again", row.id)
             await self._settle(row, "unknown")
@@ -163,10 +175,21 @@ class Notices:
             await self._sent(row, ref)
             await self._settle(row, "sent", ref.id)
 
+    async def _attempt(self, row: OutboxRow, call: Callable[[], Awaitable[MessageRef]]) -> MessageRef:
+        """One attempt. Only while it is under way is a dead process's notice in doubt."""
+        async with self._database.transaction() as session:
+            if not await outbox.begin(session, row.id):
+                raise _TakenByAnother
+        try:
+            return await call()
+        except (Throttled, Unavailable):
+            await self._postpone(row, now())
+            raise
+
     async def _settle(self, row: OutboxRow, state: str, message: str | None = None) -> None:
         async with self._database.transaction() as session:
             await outbox.settle(session, row.id, state, message)
 
-    async def _postpone(self, row: OutboxRow) -> None:
+    async def _postpone(self, row: OutboxRow, until: datetime | None = None) -> None:
         async with self._database.transaction() as session:
-            await outbox.postpone(session, row.id, now() + _RETRY)
+            await outbox.postpone(session, row.id, until or now() + _RETRY)

@@ -23,7 +23,7 @@ from storage.tables import Job
 
 log = logging.getLogger(__name__)
 
-_PERIOD = 1.0
+PERIOD = 1.0  # seconds between two looks
 _MOST_ATTEMPTS = 3
 _AT_ONCE = 1
 
@@ -38,12 +38,15 @@ class Watch:
         notices_wake: Callable[[], None],
         show: Callable[[MessageRef, Job], Awaitable[None]],
         system_prompt: Callable[[Job], Awaitable[str]],
+        *,
+        period: float = PERIOD,
     ) -> None:
         self._database = database
         self._training = training
         self._wake_notices = notices_wake
         self._show = show
         self._system_prompt = system_prompt
+        self._period = period
         self._wake = asyncio.Event()
         self._silent: set[str] = set()
 
@@ -58,9 +61,9 @@ class Watch:
             try:
                 await self.look()
             except Exception:
-                log.exception("looking at the jobs failed; the next look comes in %g s", _PERIOD)
+                log.exception("looking at the jobs failed; the next look comes in %g s", self._period)
             try:
-                await asyncio.wait_for(self._wake.wait(), timeout=_PERIOD)
+                await asyncio.wait_for(self._wake.wait(), timeout=self._period)
             except TimeoutError:
                 continue
 

@@ -1,5 +1,6 @@
 """The outbox: what people must be shown, stored with the fact that it tells."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import func, select, update
@@ -18,15 +19,23 @@ async def add(session: AsyncSession, row: OutboxRow) -> bool:
     return True
 
 
-async def claim(session: AsyncSession, limit: int) -> list[OutboxRow]:
-    """Take due entries for sending, oldest first; they are ``sending`` from now on."""
+async def due(session: AsyncSession, limit: int, without: Collection[int] = ()) -> list[OutboxRow]:
+    """Entries whose time has come, oldest first, without those that the caller has in hand."""
     query = select(OutboxRow).where(OutboxRow.state == "pending", OutboxRow.due_at <= now())
-    rows = list(await session.scalars(query.order_by(OutboxRow.id).limit(limit).with_for_update(skip_locked=True)))
-    for row in rows:
-        row.state = "sending"
-        row.attempts += 1
-    await session.flush()
-    return rows
+    if without:
+        query = query.where(OutboxRow.id.not_in(without))
+    return list(await session.scalars(query.order_by(OutboxRow.id).limit(limit)))
+
+
+async def begin(session: AsyncSession, row_id: int) -> bool:
+    """The attempt begins now: ``sending`` until its outcome is stored. False if somebody else has begun it."""
+    result = await session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == row_id, OutboxRow.state == "pending")
+        .values(state="sending", attempts=OutboxRow.attempts + 1)
+        .returning(OutboxRow.id)
+    )
+    return result.scalar() is not None
 
 
 async def settle(session: AsyncSession, row_id: int, state: str, message: str | None = None) -> None:

@@ -36,6 +36,10 @@ class Chats:
         """Everything that can be read."""
         return "\n".join(repr(content) for content in self.messages.values())
 
+    def shows(self, words: str) -> bool:
+        """Whether something can be read somewhere."""
+        return words in self.text()
+
     async def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
         """Wait until something holds; says what stands in the chats if it never does."""
         async with self.changed:

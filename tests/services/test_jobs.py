@@ -1,6 +1,7 @@
 """The life of a job, from the confirm card to the one notice, whatever dies in between."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,8 @@ async def test_the_card_is_edited_in_place(world: World) -> None:
     count = len(world.chats.messages)
     for step in (1, 2, 3):
         world.trainings.step(step)
-        await world.chats.until(lambda step=step: f"Step {step} of 10" in world.chats.text())
+        shown = f"Step {step} of 10"
+        await world.chats.until(partial(world.chats.shows, shown))
     assert len(world.chats.messages) == count
 
 
@@ -174,7 +176,7 @@ async def test_a_push_that_may_have_arrived_is_not_sent_again_but_the_card_tells
     await world.running(ann)
     world.chats.after = [Unconfirmed()]
     world.trainings.finish()
-    await world.chats.until(lambda: world.titles("· done"))
+    await world.chats.until(lambda: world.titles("· done") and world.titles("is done"))
     await world.kill()
     await world.start()
     assert world.app is not None

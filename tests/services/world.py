@@ -44,7 +44,7 @@ class World:
         """Start a bot."""
         self.platform = ScriptedPlatform(self.chats, repeatable=self._repeatable)
         provider = ScriptedProvider(self.trainings, self.endpoint)
-        self.app = App(self._settings, {provider.name: provider}, [self.platform])
+        self.app = App(self._settings, {provider.name: provider}, [self.platform], watch_period=0.02)
         await self.app.start()
 
     async def kill(self) -> None:

@@ -122,26 +122,36 @@ def notice(key: str) -> OutboxRow:
     )
 
 
-async def test_a_notice_is_stored_once_and_claimed_once(database: Database) -> None:
+async def test_a_notice_is_stored_once_and_begun_once(database: Database) -> None:
     async with database.transaction() as session:
         assert await outbox.add(session, notice("k"))
         assert not await outbox.add(session, notice("k"))
+        row = (await outbox.due(session, 10))[0]
 
-    async def claim() -> int:
+    async def begin() -> bool:
         async with database.transaction() as session:
-            return len(await outbox.claim(session, 10))
+            return await outbox.begin(session, row.id)
 
-    assert sum(await asyncio.gather(*(claim() for _ in range(4)))) == 1
+    assert sorted(await asyncio.gather(*(begin() for _ in range(4)))) == [False, False, False, True]
     async with database.transaction() as session:
         assert [row.key for row in await outbox.left_sending(session)] == ["k"]
+        assert await outbox.due(session, 10) == []
+
+
+async def test_a_notice_in_hand_is_not_given_again(database: Database) -> None:
+    async with database.transaction() as session:
+        await outbox.add(session, notice("k"))
+        row = (await outbox.due(session, 10))[0]
+        assert await outbox.due(session, 10, [row.id]) == []
 
 
 async def test_a_postponed_notice_waits(database: Database) -> None:
     async with database.transaction() as session:
         await outbox.add(session, notice("k"))
-        row = (await outbox.claim(session, 1))[0]
+        row = (await outbox.due(session, 1))[0]
+        await outbox.begin(session, row.id)
         await outbox.postpone(session, row.id, now() + timedelta(hours=1))
-        assert await outbox.claim(session, 1) == []
+        assert await outbox.due(session, 1) == []
 
 
 async def test_an_update_is_taken_once(database: Database) -> None:
@@ -163,7 +173,7 @@ async def test_an_update_that_kills_the_process_is_given_up(database: Database) 
 
 
 async def test_a_one_time_button_works_once(database: Database) -> None:
-    key = {"token": "t", "action": "a", "payload": {}, "person_id": None, "once": True}
+    key: dict[str, Any] = {"token": "t", "action": "a", "payload": {}, "person_id": None, "once": True}
     async with database.transaction() as session:
         await buttons.keep(session, [key])
         await buttons.keep(session, [key])
