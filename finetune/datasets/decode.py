@@ -134,15 +134,16 @@ def _syntax(text: str, error: json.JSONDecodeError) -> Problem:
     at = error.pos
     if error.msg.startswith("Unterminated string") or at >= len(text.rstrip(_WHITE)):
         return Problem("incomplete", None, {"piece": shown(text.rstrip(_WHITE)[-30:])})
-    around = {"piece": shown(text[max(0, at - 15) : at + 25]), "position": str(at + 1)}
+    piece = {"piece": shown(text[max(0, at - 15) : at + 25])}
+    around = {**piece, "position": str(at + 1)}
     if error.msg.startswith("Invalid control character"):
         return Problem("control_character", None, {**around, "byte": f"0x{ord(text[at]):02X}"})
     # Python's versions differ in where they place the error of a trailing comma.
     tail = text[at:].lstrip(_WHITE + ",")[:1]
     if tail in ("]", "}") and (text[at] == "," or text[:at].rstrip(_WHITE).endswith(",")):
-        return Problem("trailing_comma", None, around)
+        return Problem("trailing_comma", None, piece)
     if text[at] == "'" or text.startswith(_PYTHON_WORDS, at):
-        return Problem("python_quotes", None, around)
+        return Problem("python_quotes", None, piece)
     return Problem("not_json", None, around)
 
 

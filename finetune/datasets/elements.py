@@ -13,6 +13,7 @@ _BRACKET = re.compile(_PLAIN_TEXT + rb"([\[\]{}])", re.DOTALL)
 _STRING_REST = re.compile(rb'(?>[^"\\]+|\\.)*+', re.DOTALL)
 _SCALAR = re.compile(rb"[^,\]\s]*")
 _SPACE = re.compile(rb"[ \t\r\n]*")
+_QUOTED = 200  # bytes of what follows the array
 
 
 class _Window:
@@ -86,7 +87,10 @@ def elements(chunks: Iterable[bytes]) -> Iterator[Row]:
             return
         number += 1
         window.cut = False
-        yield line, number, window.piece() if _skip(window) else Problem("array_unclosed")
+        if not _skip(window):
+            yield line, number, Problem("array_unclosed")
+            return
+        yield line, number, window.piece()
         mark = window.peek()
         line = window.line_at(window.position)
         if mark == ord(","):
@@ -98,13 +102,18 @@ def elements(chunks: Iterable[bytes]) -> Iterator[Row]:
             yield line, number, Problem("missing_comma")
     window.step()
     if window.peek() >= 0:
-        rest = window.data[window.position : window.position + 200].decode("utf-8", "replace")
+        while len(window.data) < window.position + _QUOTED and window.more():
+            pass
+        rest = window.data[window.position : window.position + _QUOTED].decode("utf-8", "replace")
         yield window.line_at(window.position), None, Problem("text_after", None, {"piece": shown(rest)})
 
 
 def _skip(window: _Window) -> bool:
     """Move behind the element that begins here; False when the text ends in its middle."""
     first = window.data[window.position]
+    if first in b",}:":  # stands where an element should; the judge says that it is none
+        window.step()
+        return True
     if first == ord('"'):
         return _skip_string(window)
     return _skip_nested(window) if first in b"[{" else _skip_scalar(window)

@@ -9,7 +9,7 @@ _CHECKED = 1 << 18
 # Bytes that the encoding cannot hold become one lone surrogate. It is no valid UTF-8, so its line gets a finding.
 _MARK = "\udcff"
 _UTF8_PIECES = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_COMMON_CHINESE = re.compile("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef\u2010-\u2026]")
+_USUAL_IN_CHINESE = re.compile("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef\u2010-\u2bff\U0001f000-\U0001faff]")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -30,6 +30,11 @@ class Encoding:
     def converts(self) -> bool:
         """Whether the text has to be converted to be UTF-8."""
         return self.name not in ("utf-8", "utf-8-sig")
+
+    @property
+    def has_nul_bytes(self) -> bool:
+        """Whether plain text has NUL bytes in it."""
+        return self.name.startswith(("utf-16", "utf-32"))
 
 
 def recognise(head: bytes) -> Encoding:
@@ -60,7 +65,7 @@ def _is_gb18030(piece: bytes) -> bool:
         return False
     text = codecs.getincrementaldecoder("gb18030")("replace").decode(piece)
     outside = [letter for letter in text if letter > "\x7f"]
-    return sum(1 for letter in outside if _COMMON_CHINESE.match(letter)) >= len(outside) * 0.9
+    return sum(1 for letter in outside if _USUAL_IN_CHINESE.match(letter)) >= len(outside) * 0.9
 
 
 def to_utf8(chunks: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:

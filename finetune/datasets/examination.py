@@ -35,8 +35,6 @@ async def examine(
     size = source.stat().st_size
     if size > max_bytes:
         raise DatasetError("dataset_too_large", size=math.ceil(size / 1e6), limit=max_bytes // 1_000_000)
-    if size == 0:
-        raise DatasetError("dataset_empty")
     # The worker imports this package too, and must not pay for an event loop.
     import asyncio
 

@@ -105,6 +105,7 @@ KINDS: Mapping[str, Kind] = {
     "special_token": Kind("W4", mendable=True),
     "placeholder": Kind("W5"),
     "duplicate": Kind("W6", mendable=True),
+    "duplicate_row": Kind("W6", mendable=True),
     "windows_lines": Kind("W7", mendable=True),
     "json_holds_lines": Kind("W8"),
     "lines_hold_json": Kind("W8"),
@@ -155,9 +156,9 @@ class Finding:
         return cls(kind.rule, kind.severity, line, row, problem.message, problem.code, fields, kind.mendable)
 
     @property
-    def place(self) -> tuple[int, int]:
+    def place(self) -> tuple[int, int, int]:
         """The order in the file."""
-        return self.line, -1 if self.message is None else self.message
+        return self.line, self.row or 0, -1 if self.message is None else self.message
 
 
 def shown(piece: str, limit: int = SHOWN_CHARACTERS) -> str:

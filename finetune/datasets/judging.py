@@ -46,7 +46,7 @@ class _Run:
     def __init__(self, file: BinaryIO, out: BinaryIO, tokenizer: Path | None) -> None:
         head = _head(file)
         self.encoding: Encoding = recognise(head)
-        if not self.encoding.converts:
+        if not self.encoding.has_nul_bytes:
             refuse_binary(head)
         self._chunks = to_utf8(_from(head, file), self.encoding)
         beginning = self._beginning()
@@ -141,9 +141,9 @@ class _Run:
         row_mask = (1 << _ROW_BITS) - 1
         for place, earlier in self._fingerprints.duplicates():
             count += 1
-            first = earlier & row_mask or earlier >> _ROW_BITS
-            problem = Problem("duplicate", None, {"first": str(first)})
-            self._ledger.add(problem, place >> _ROW_BITS, place & row_mask or None)
+            row, first_row = place & row_mask, earlier & row_mask
+            code, first = ("duplicate_row", first_row) if row else ("duplicate", earlier >> _ROW_BITS)
+            self._ledger.add(Problem(code, None, {"first": str(first)}), place >> _ROW_BITS, row or None)
         return count
 
     def _report(self) -> Report:

@@ -54,7 +54,8 @@ def _held_out(groups: list[list[int]], wanted: int, share: float, seed: int) -> 
             chosen.update(group)
         if len(chosen) >= max(1, wanted):
             break
-    return chosen or set(min(groups, key=lambda group: len(group)))
+    smallest = min(groups, key=len)
+    return chosen or set(smallest)
 
 
 def _write(path: Path, lines: Iterator[bytes]) -> None:

@@ -9,15 +9,15 @@ from finetune.datasets.formats.format import Message
 
 BUCKETS = 16
 PROMPTS_SHOWN = 5
-_ALL_ROWS = 4096  # languages: every row up to here, then one in sixteen
+_ALL_ROWS = 1024  # languages: every row up to here, then one in sixteen
 _SAMPLE = 16
 _LOOKED_AT = 240  # characters of a row's last answer that decide its language
 _PROMPT_BYTES = 8 << 20  # distinct system prompts are kept up to this size together
 _SHARD = 1 << 18  # rows whose fingerprints are compared at once
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_LATIN = re.compile("[A-Za-z]")
-_KANA_HANGUL = re.compile("[\u3040-\u30ff\uac00-\ud7af]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
+_LATIN = re.compile("[A-Za-z]+")
+_KANA_HANGUL = re.compile("[\u3040-\u30ff\uac00-\ud7af]+")
 
 
 class Statistics:
@@ -80,14 +80,17 @@ def language_of(text: str) -> str:
     piece = text[:_LOOKED_AT]
     if piece.isascii():
         return "en" if _LATIN.search(piece) else "other"
-    han = len(_HAN.findall(piece))
-    latin = len(_LATIN.findall(piece))
-    if _KANA_HANGUL.search(piece) and len(_KANA_HANGUL.findall(piece)) * 4 > han:
+    han, latin = _letters(_HAN, piece), _letters(_LATIN, piece)
+    if _letters(_KANA_HANGUL, piece) * 4 > han:
         return "other"
     # A Chinese character says about as much as a short English word.
     if han * 4 >= latin and han * 5 >= len(piece):
         return "zh"
     return "en" if latin * 2 >= len(piece) else "other"
+
+
+def _letters(script: re.Pattern[str], text: str) -> int:
+    return sum(map(len, script.findall(text)))
 
 
 class Fingerprints:

@@ -11,6 +11,7 @@ from finetune.datasets.formats.format import Message, Reading
 from finetune.datasets.judge import is_suspicious, problems_of, warnings_of
 
 WATCHED = ("messages", "role", "content")
+_USUAL = (b'{"messages": [{"role"', b'{"messages":[{"role"')
 
 
 class Messages:
@@ -50,12 +51,13 @@ class Messages:
                 return None
         except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, ValueError, AttributeError):
             return None
-        # The last of two equal keys wins in this parser: each must stand in the text as often as in the value.
-        # Keys may be written with escapes, so rows with an escaped letter are for the careful way.
+        # The last of two equal keys wins in this parser: each must stand in the text as often as in the value. A
+        # second "messages" would bring "role"s of its own where the text begins with a first message. Keys may be
+        # written with escapes; such a row is for the careful way.
         if (
-            row.count(b'"messages"') != 1
-            or row.count(b'"role"') != len(messages)
+            row.count(b'"role"') != len(messages)
             or row.count(b'"content"') != len(messages)
+            or not (row.startswith(_USUAL) or row.count(b'"messages"') == 1)
             or (b"\\u00" in row and (b"\\u006" in row or b"\\u007" in row))
         ):
             return None

@@ -1,0 +1,121 @@
+"""Figures of the good rows, and tokens by a real tokenizer."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+
+from finetune.datasets.findings import KINDS, shown
+from finetune.datasets.report import Report
+from finetune.datasets.statistics import Fingerprints, Statistics, language_of
+from finetune.datasets.tokens import TokenCounter
+from tests.finetune.datasets.samples import chat, good, line, text
+
+Judge = Callable[..., Report]
+
+
+@pytest.fixture
+def tokenizer(tmp_path: Path) -> Path:
+    """One token a word."""
+    made = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    made.pre_tokenizer = Whitespace()
+    made.save(str(tmp_path / "tokenizer.json"))
+    return tmp_path / "tokenizer.json"
+
+
+def test_figures_are_those_of_the_good_rows(judged: Judge, tokenizer: Path) -> None:
+    rows = [chat("one two", "three"), chat("a", "b c", "d", "e f g"), chat("x", "y", system=None)]
+    report = judged(text(*map(line, rows), b"oops"), tokenizer=tokenizer)
+    assert (report.rows, report.good_rows, report.turns) == (4, 3, 4)
+    contents = [[message["content"] for message in row["messages"]] for row in rows]
+    assert report.characters == sum(len(content) for row in contents for content in row)
+    # The system prompt is one word and a full stop.
+    assert report.tokens is not None
+    assert (report.tokens.count, report.tokens.exact) == (2 + 3 + 2 + 7 + 2, True)
+    assert report.longest_tokens == 2 + 7
+    assert report.system_prompts == (("你是算命先生。", 2), ("", 1))
+    assert sum(report.length_histogram) == 3
+    assert report.languages == {"en": 1.0}
+
+
+def test_without_a_tokenizer_tokens_are_unknown(judged: Judge) -> None:
+    report = judged(text(*good()))
+    assert report.tokens is None
+    assert report.longest_tokens is None
+
+
+def test_past_the_limit_tokens_are_sampled_and_close(tokenizer: Path) -> None:
+    counter = TokenCounter(tokenizer, exact_bytes=2000)
+    expected = 0
+    for number in range(5000):
+        words = "word " * (number % 7 + 1)
+        messages = [{"role": "user", "content": words}, {"role": "assistant", "content": "yes"}]
+        counter.add(messages, 60, len(words) + 3)
+        expected += number % 7 + 2
+    long = "w " * 900
+    counter.add([{"role": "user", "content": long}, {"role": "assistant", "content": "yes"}], 1800, len(long) + 3)
+    expected += 901
+    count, longest = counter.result()
+    assert not count.exact
+    assert abs(count.count - expected) < expected * 0.05
+    assert longest == 901
+
+
+@pytest.mark.parametrize(
+    ("words", "language"),
+    [
+        ("出门见喜。", "zh"),
+        ("用 Python 写一个 hello world 程序，谢谢。", "zh"),
+        ("Good luck walks beside you.", "en"),
+        ("The word 福 means luck, and so does the café.", "en"),
+        ("こんにちは、元気ですか。", "other"),
+        ("Добрый день", "other"),
+        ("안녕하세요", "other"),
+        ("12345", "other"),
+    ],
+)
+def test_language_by_script(words: str, language: str) -> None:
+    assert language_of(words) == language
+
+
+def test_the_histogram_counts_by_powers_of_two() -> None:
+    statistics = Statistics()
+    for length in (1, 2, 3, 4, 1 << 20):
+        statistics.add(chat("x" * (length - 1), "y", system=None)["messages"])
+    assert statistics.histogram[:4] == [1, 2, 1, 0]
+    assert statistics.histogram[15] == 1
+
+
+def test_many_prompts_are_counted_in_bounded_memory() -> None:
+    statistics = Statistics()
+    for number in range(3000):
+        statistics.add(chat("a", "b", system=f"{number}" * 3000)["messages"])
+        statistics.add(chat("a", "b", system="usual")["messages"])
+    assert statistics.system_prompts[0] == ("usual", 3000)
+    assert statistics.prompt_variety < 1000
+
+
+def test_duplicates_over_several_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("finetune.datasets.statistics._SHARD", 10)
+    prints = Fingerprints()
+    for place in range(100):
+        prints.add(b"%d" % (place % 60), place)
+    assert sorted(prints.duplicates()) == [(place, place - 60) for place in range(60, 100)]
+
+
+def test_what_is_shown_is_short_and_prints() -> None:
+    piece = shown("a\x00b\u202ec\ud800" + "长" * 100)
+    assert len(piece) == 60
+    assert piece.startswith("a�b�c�")
+    assert piece.endswith("…")
+
+
+def test_a_report_survives_json(judged: Judge) -> None:
+    report = judged(text(*good(3), b"x"))
+    data = json.loads(json.dumps(report.as_json()))
+    assert Report.from_json(data) == report
+    assert data["findings"][0]["severity"] == KINDS[data["findings"][0]["code"]].severity
