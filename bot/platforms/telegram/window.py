@@ -30,7 +30,7 @@ class Window:
     def add(self, update_id: int) -> bool:
         """Begin with an update. False: it is on its way already, or was taken in before."""
         # A poll that was on its way while updates were taken in brings them once more.
-        if update_id in self._taken:
+        if update_id in self._taken or _just_before(update_id, self._next):
             return False
         known = _just_before(update_id, self._saved)
         self._taken[update_id] = False
