@@ -36,6 +36,8 @@ CALLS_PER_SECOND = 25.0
 CLOUD_UPLOAD_BYTES = 20 << 20
 LOCAL_UPLOAD_BYTES = 2000 << 20
 CONNECTIONS = 64
+# How long the start of everything else may wait for a server that does not answer.
+START_SECONDS = 5.0
 # Cards whose files are still on their way; more than these are never in doubt at once.
 _MOST_UNFINISHED = 256
 
@@ -95,11 +97,12 @@ class TelegramPlatform:
             await request.initialize()
         trouble, known, refused = Trouble(), False, False
         try:
-            await introduce(self._bot)
+            async with asyncio.timeout(START_SECONDS):
+                await introduce(self._bot)
             known = True
         except InvalidToken:
             refused = True
-        except (TelegramError, *BROKEN_ANSWERS) as error:
+        except (TelegramError, TimeoutError, *BROKEN_ANSWERS) as error:
             trouble.broken(error)
         if refused:
             await self.stop()

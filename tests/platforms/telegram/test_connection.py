@@ -85,6 +85,22 @@ async def test_a_server_that_is_away_at_the_start_is_found_later(
     assert len([line for line in log.lines if "can be reached again" in line]) == 1
 
 
+async def test_a_server_that_does_not_answer_holds_the_start_up_for_a_moment_only(
+    tg: TelegramStandIn, ming: Person, inbox: Inbox, log: LogWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.platforms.telegram.platform.START_SECONDS", 0.1)
+    held = Held()
+    tg.next("getMe", held)
+    platform = platform_for(tg)
+    async with asyncio.timeout(3):
+        await platform.start(inbox.deliver)
+    await ming.says("hello")
+    assert (await inbox.message()).text == "hello"
+    assert not held.release.is_set()
+    assert "WARNING Telegram cannot be reached (TimeoutError); trying again" in log.lines
+    await platform.stop()
+
+
 async def test_a_broken_connection_is_told_once_and_recovery_once(
     tg: TelegramStandIn, ming: Person, inbox: Inbox, pauses: Pauses, log: LogWatch
 ) -> None:

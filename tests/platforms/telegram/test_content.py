@@ -151,7 +151,19 @@ def test_waiting_shows_that_something_comes() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " \n ", "\u200b", "\u200b \u2060\ufe0f", "**", "![](http://x.y)", "<!-- -->", "\0"]
+    "text",
+    [
+        "",
+        " \n ",
+        "\u200b",
+        "\u200b \u2060\ufe0f",
+        "**",
+        "![](http://x.y)",
+        "<!-- -->",
+        "\0",
+        "[](http://a.b)",
+        "&#8203;",
+    ],
 )
 def test_whatever_the_model_says_can_be_sent(text: str) -> None:
     assert shown(text).text

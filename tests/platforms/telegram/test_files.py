@@ -59,6 +59,13 @@ async def test_a_file_that_does_not_come(
     assert len(await read(platform.fetch(upload))) == 1_000_000
 
 
+async def test_a_file_that_ends_too_early(platform: Running, ming: Person, inbox: Inbox) -> None:
+    await ming.sends_file("data.jsonl", b"half of it", size=20)
+    upload = (await inbox.message()).uploads[0]
+    with pytest.raises(Unavailable):
+        await read(platform.fetch(upload))
+
+
 async def test_a_file_nobody_knows(platform: Running) -> None:
     with pytest.raises(Vanished):
         await read(platform.fetch(Upload("FILE999", "data.jsonl", 5)))
