@@ -49,6 +49,7 @@ def _base(identifier: str, name: str, entry: Mapping[str, Any]) -> Base:
         licence=entry["licence"],
         languages=tuple(entry["languages"]),
         recommended=dict(entry["recommended"]),
+        sampling=dict(entry["sampling"]),
         notes=tuple(entry["notes"]),
     )
 

@@ -15,17 +15,21 @@ from transformers import AttentionInterface
 from finetune.providers.local.examples import Example
 
 ATTENTION = "tuneteller_packed"
+# Up to this many keys, whole score matrices in bf16 are twice as quick as the fused kernel; beyond, they cost memory.
+SHORT = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the rows of a pack lie: ``prefix`` common tokens first, then each rest's (start, end, mask).
+    """Where the rows of a pack lie: ``prefix`` common tokens first (or none), then each row's rest.
 
-    The mask is (rest, prefix + rest) and only set when there is a prefix.
+    ``sizes`` are the lengths of these pieces; ``masks`` (size, visible) are true where a piece must not look, at
+    later tokens: a piece sees the prefix and itself.
     """
 
     prefix: int
-    rests: tuple[tuple[int, int, torch.Tensor | None], ...]
+    sizes: list[int]
+    masks: tuple[torch.Tensor, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +78,25 @@ def pack(examples: Sequence[Example]) -> Pack:
     ids, positions = list(examples[0].ids[:prefix]), list(range(prefix))
     at: list[int] = []
     labels: list[int] = []
-    rests = []
+    sizes = [prefix] if prefix else []
     for example in examples:
         start = len(ids)
         ids += example.ids[prefix:]
         positions += range(prefix, len(example.ids))
+        sizes.append(len(ids) - start)
         for index in range(max(prefix, 1), len(example.ids)):
             if example.targets[index]:
                 at.append(start + index - prefix - 1)
                 labels.append(example.ids[index])
-        rest = len(ids) - start
-        mask = torch.ones(rest, prefix + rest, dtype=torch.bool).tril(prefix) if prefix else None
-        rests.append((start, len(ids), mask))
-    return Pack(
-        torch.tensor([ids]),
-        torch.tensor([positions]),
-        Layout(prefix, tuple(rests)),
-        torch.tensor(at),
-        torch.tensor(labels),
-    )
+    masks = [_later(size, prefix) for size in sizes]
+    if prefix:
+        masks[0] = _later(prefix, 0)
+    layout = Layout(prefix, sizes, tuple(masks))
+    return Pack(torch.tensor([ids]), torch.tensor([positions]), layout, torch.tensor(at), torch.tensor(labels))
+
+
+def _later(size: int, before: int) -> torch.Tensor:
+    return torch.ones(size, before + size, dtype=torch.bool).triu(before + 1)
 
 
 def _attend(
@@ -107,22 +111,35 @@ def _attend(
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention over a pack; query (1, heads, tokens, width), key and value with their own number of heads."""
-    groups = query.shape[1] // key.shape[1]
-    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    attend = functional.scaled_dot_product_attention
+    sizes = layout.sizes
+    queries, keys, values = (tensor.split(sizes, 2) for tensor in (query, key, value))
     outputs = []
-    prefix = layout.prefix
-    if prefix:
-        q, k, v = (tensor[:, :, :prefix] for tensor in (query, key, value))
-        outputs.append(attend(q, k, v, is_causal=True, scale=scaling))
-    for start, end, mask in layout.rests:
-        q, k, v = (tensor[:, :, start:end] for tensor in (query, key, value))
-        if mask is None:
-            outputs.append(attend(q, k, v, is_causal=True, scale=scaling))
-        else:
-            k, v = torch.cat((key[:, :, :prefix], k), 2), torch.cat((value[:, :, :prefix], v), 2)
-            outputs.append(attend(q, k, v, attn_mask=mask, scale=scaling))
+    if layout.prefix:
+        outputs.append(_attend_one(queries[0], keys[0], values[0], layout.masks[0], scaling))
+        for q, k, v, mask in zip(queries[1:], keys[1:], values[1:], layout.masks[1:], strict=True):
+            k, v = torch.cat((keys[0], k), 2), torch.cat((values[0], v), 2)
+            outputs.append(_attend_one(q, k, v, mask, scaling))
+    else:
+        for q, k, v, mask in zip(queries, keys, values, layout.masks, strict=True):
+            outputs.append(_attend_one(q, k, v, mask, scaling))
     return torch.cat(outputs, 2).transpose(1, 2), None
+
+
+def _attend_one(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor, scaling: float) -> torch.Tensor:
+    """One row; the mask (queries, keys) is true where a query must not look."""
+    groups = q.shape[1] // k.shape[1]
+    if q.dtype is torch.bfloat16 and k.shape[2] <= SHORT:
+        # Query heads that share a key head become more rows of one product: nothing is repeated.
+        _, heads, length, width = q.shape
+        stacked = q.reshape(1, heads // groups, groups * length, width)
+        scores = (stacked * scaling) @ k.transpose(2, 3)
+        scores = scores.view(1, heads // groups, groups, length, -1).masked_fill_(mask, float("-inf"))
+        chances = torch.softmax(scores, -1).view(1, heads // groups, groups * length, -1)
+        return (chances @ v).view(1, heads, length, width)
+    k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    if q.shape[2] == k.shape[2]:
+        return functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling)
+    return functional.scaled_dot_product_attention(q, k, v, attn_mask=~mask, scale=scaling)
 
 
 AttentionInterface.register(ATTENTION, _attend)

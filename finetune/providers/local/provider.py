@@ -31,14 +31,26 @@ class LocalProvider:
 
     name = "local"
 
-    def __init__(self, data_dir: Path, *, idle_seconds: float = 600, python: str = sys.executable) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        idle_seconds: float = 600,
+        python: str = sys.executable,
+        checkpoint_seconds: float = 30.0,
+    ) -> None:
         self.bases: Sequence[Base] = bases.listed()
         self.ranges: Mapping[str, Range] = ranges()
         self._data_dir = data_dir.resolve()
         self._idle_seconds = idle_seconds
         self._python = python
+        self._checkpoint_seconds = checkpoint_seconds
         self._servers: dict[str, ModelServer] = {}
         self._preparing: dict[str, asyncio.Lock] = {}
+
+    def base(self, identifier: str) -> Base:
+        """A base that no list names: a folder or a hub's id. Raises :class:`ProviderError` ``base_missing``."""
+        return bases.locate(identifier).base
 
     async def plan(self, job: FineTune) -> Plan:
         """What this run would take. Raises :class:`ProviderError`."""
@@ -119,10 +131,7 @@ class LocalProvider:
     def _submit(self, job: FineTune, attempt: int) -> None:
         bases.require(bases.TRAINING_MODULES)
         source = bases.locate(job.base)
-        planning.check_disk(source, self._data_dir)
-        folder = JobFolder(self._data_dir / "jobs" / job.key)
-        if not folder.exists():
-            folder.write_manifest(_manifest(job, source, self._data_dir))
+        folder = self.write_manifest(job, source)
         if folder.result() is not None or folder.claimed(attempt):
             return
         lock = folder.lock(attempt)
@@ -141,6 +150,19 @@ class LocalProvider:
                 timeout=SUBMIT_SECONDS,
                 check=False,
             )
+
+    def write_manifest(self, job: FineTune, source: bases.Source | None = None) -> JobFolder:
+        """Make the job's folder, starting nothing; what stands in it already stays. Blocking.
+
+        Raises :class:`ProviderError` ``base_missing`` or ``disk_full``.
+        """
+        source = source or bases.locate(job.base)
+        folder = JobFolder(self._data_dir / "jobs" / job.key)
+        if not folder.exists():
+            planning.check_disk(source, self._data_dir)
+            tuning = {"checkpoint_seconds": self._checkpoint_seconds}
+            folder.write_manifest({**_manifest(job, source, self._data_dir), "tuning": tuning})
+        return folder
 
     def _cancel(self, handle: str) -> None:
         folder = self._folder(handle)

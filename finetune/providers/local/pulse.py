@@ -1,5 +1,6 @@
 """The trainer's sign of life: a thread that writes the heartbeat and looks whether the work should stop."""
 
+import os
 import threading
 import time
 from typing import Any, Self
@@ -52,7 +53,7 @@ class Pulse:
         if self._folder.cancelled() or self._folder.fenced(self._attempt):
             self._stop.set()
         with self._guard:
-            beat = {**self._facts, "attempt": self._attempt, "time": time.time(), "rss": _rss()}
+            beat = {**self._facts, "attempt": self._attempt, "pid": os.getpid(), "time": time.time(), "rss": _rss()}
         if not self._folder.fenced(self._attempt):
             try:
                 self._folder.write_heartbeat(beat)

@@ -72,3 +72,9 @@ def _build(file: Path, target: Path) -> None:
         temporary.mkdir()
         gguf_vocabulary.write(GGUFReader(file), temporary)
         temporary.rename(target)
+
+
+def tokenizer_file(data_dir: Path, base_id: str | None = None) -> Path:
+    """A base's ``tokenizer.json``, made when it is not there yet; raises as :func:`token_counter` does."""
+    source = bases.locate(base_id or bases.listed()[0].id)
+    return _tokenizer_folder(source, data_dir) / "tokenizer.json"

@@ -24,6 +24,7 @@ from finetune.providers.local.folder import JobFolder
 from finetune.providers.local.pulse import Pulse
 
 CLAIMED_ELSEWHERE = 3
+NICE = 10
 SAVED = 75  # EX_TEMPFAIL: nothing went wrong, a later attempt goes on
 
 
@@ -63,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
         os._exit(0)
     if options.detach:
         os.setsid()
+    # Whoever talks to a model meanwhile goes first.
+    os.nice(NICE)
     return run(folder, options.attempt)
 
 
