@@ -57,9 +57,15 @@ class Tokens:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._counter: TokenCounter | None = None
+        self._preparing: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
-        """Read the vocabulary (a second or two the first time)."""
+        """Read the vocabulary (a second or two the first time); once, whoever asks."""
+        if self._preparing is None:
+            self._preparing = asyncio.create_task(self._prepare())
+        await asyncio.shield(self._preparing)
+
+    async def _prepare(self) -> None:
         try:
             self._counter = await asyncio.to_thread(token_counter, self._data_dir)
         except FineTuneError as error:
@@ -72,8 +78,9 @@ class Tokens:
             return sum(len(said.content.encode()) + 8 for said in prompt)
         return self._counter.count_conversation([{"role": said.role, "content": said.content} for said in prompt])
 
-    def file(self) -> Path | None:
-        """The vocabulary as a tokenizer.json, if it is ready."""
+    async def file(self) -> Path | None:
+        """The vocabulary as a tokenizer.json; None if it cannot be had."""
+        await self.prepare()
         return tokenizer_file(self._data_dir) if self._counter else None
 
 

@@ -13,7 +13,18 @@ _SHAPES = (
     re.compile(r"\bsk-[A-Za-z0-9_-]{8,}"),
     re.compile(r"(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"),
 )
-_CHATTY = ("httpx", "httpcore", "openai", "telegram", "aiohttp.access", "alembic", "aiosqlite", "asyncio")
+_CHATTY = (
+    "httpx",
+    "httpcore",
+    "httpx2",
+    "httpcore2",
+    "openai",
+    "telegram",
+    "aiohttp.access",
+    "alembic",
+    "aiosqlite",
+    "asyncio",
+)
 
 
 class Redacted(logging.Formatter):

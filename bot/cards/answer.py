@@ -1,7 +1,7 @@
 """The buttons under an answer."""
 
-from bot.cards.keypad import Keypad
 from bot.chat.content import Button
+from bot.chat.keypad import Keypad
 from bot.locales import Translator
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.cards.keypad import Keypad
 from bot.chat.content import Block, Button, ButtonStyle, Card, Code, Fields, Items, Paragraph, Tone
+from bot.chat.keypad import Keypad
 from bot.locales import Translator
 from finetune.parameters import Hyperparameters, Origin, presets
 from finetune.providers.provider import Base, Plan
@@ -115,7 +115,7 @@ def _remarks(t: Translator, proposal: Proposal) -> list[str]:
     if proposal.validation_rows == 0:
         remarks.append(t("remark.no_held_out"))
     remarks.extend(t("remark.repeated", flag=flag) for flag in proposal.repeated)
-    remarks.extend(t(note) for note in proposal.base.notes)
+    remarks.extend(t(f"base.{note}") for note in proposal.base.notes)
     return remarks
 
 

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from bot.cards.confirm import time_range
-from bot.cards.keypad import Keypad
 from bot.chat.content import Bar, Block, Button, ButtonStyle, Card, Chart, Code, Fields, Paragraph, Tone
+from bot.chat.keypad import Keypad
 from bot.locales import Translator
 from finetune.jobs import JobState
 from storage.tables import Job, TunedModel

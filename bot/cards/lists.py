@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from bot.cards.keypad import Keypad
 from bot.chat.content import ButtonStyle, Card, Items, Paragraph, Tone
+from bot.chat.keypad import Keypad
 from bot.locales import Translator
 from bot.services.access import Member
 from bot.services.library import Held

@@ -1,7 +1,7 @@
 """What a file was understood as, and what is wrong with it."""
 
-from bot.cards.keypad import Keypad
 from bot.chat.content import Block, Button, ButtonStyle, Card, Code, Fields, Items, Paragraph, Tone
+from bot.chat.keypad import Keypad
 from bot.locales import Translator
 from finetune.datasets import Finding, Report, Severity
 

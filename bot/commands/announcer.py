@@ -6,8 +6,8 @@ from typing import Any
 from bot.answering.courier import Courier
 from bot.answering.relay import Buttons
 from bot.cards import answer, job
-from bot.cards.keypad import Keypad
 from bot.chat.content import Answer, AnswerState, Card, Content
+from bot.chat.keypad import Keypad
 from bot.chat.places import MessageRef
 from bot.locales import Translator, translator
 from bot.services.access import Access

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.answering.courier import Courier
-from bot.cards.keypad import Keypad
 from bot.chat.content import Card, Content
+from bot.chat.keypad import Keypad
 from bot.chat.places import Account, MessageRef, Place
 from bot.locales import Translator
 from bot.services.access import Member

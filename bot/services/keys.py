@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from bot.cards.keypad import Keypad
 from bot.chat.content import Content
 from bot.chat.errors import UserError
+from bot.chat.keypad import Keypad
 from bot.services.access import Member
 from storage.database import Database
 from storage.repositories import buttons, settings

@@ -1,6 +1,6 @@
 """Datasets: a file comes in, is judged apart from the event loop, and becomes an immutable version."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class Library:
     """The datasets of one installation. ``tokenizer`` gives the path of the default base's tokenizer, if ready."""
 
     def __init__(
-        self, database: Database, files: FileStore, folder: Path, tokenizer: Callable[[], Path | None]
+        self, database: Database, files: FileStore, folder: Path, tokenizer: Callable[[], Awaitable[Path | None]]
     ) -> None:
         self._database = database
         self._files = files
@@ -72,7 +72,7 @@ class Library:
             return Judged(report, Held(known[0], known[1], report, known=True))
         canonical = self._files.temporary()
         try:
-            report = await examine(self._files.path(stored.digest), canonical, tokenizer=self._tokenizer())
+            report = await examine(self._files.path(stored.digest), canonical, tokenizer=await self._tokenizer())
             if not report.ok:
                 return Judged(report, None)
             kept = await self._files.adopt(canonical)
