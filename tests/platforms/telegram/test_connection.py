@@ -11,6 +11,7 @@ from bot.chat.events import Upload
 from bot.platforms.telegram import TelegramPlatform
 from bot.platforms.telegram.menu import commands
 from bot.platforms.telegram.redaction import redacted
+from bot.platforms.telegram.transport import is_loopback
 from tests.fakes.telegram import DropAfter, Failure, Held, HtmlPage, Person, TelegramStandIn, Throttle
 from tests.platforms.telegram.helpers import MENU, Inbox, LogWatch, Memory, Pauses, platform_for, private
 
@@ -45,6 +46,24 @@ async def test_a_menu_that_is_refused_changes_nothing(
     assert (await inbox.message()).text == "hello"
     await log.until("the command menu could not be set (RetryAfter)")
     await platform.stop()
+
+
+async def test_a_proxy_of_the_environment_does_not_stand_before_this_machine(
+    tg: TelegramStandIn, ming: Person, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    platform = platform_for(tg)
+    await platform.start(inbox.deliver)
+    await ming.sends_file("data.jsonl", b"{}")
+    upload = (await inbox.message()).uploads[0]
+    assert [piece async for piece in platform.fetch(upload)] == [b"{}"]
+    await platform.stop()
+    assert not is_loopback("https://api.telegram.org")
+    assert is_loopback("http://localhost:8081")
+    assert is_loopback("http://[::1]:8081")
 
 
 async def test_a_webhook_is_taken_away_and_nothing_is_dropped(tg: TelegramStandIn, ming: Person, inbox: Inbox) -> None:

@@ -217,7 +217,7 @@ def test_buttons() -> None:
             Button("Start", token="t1", style=ButtonStyle.PRIMARY),
             Button("Cancel", token="t2", style=ButtonStyle.DANGER),
         ),
-        (Button("Copy", copy="/train 3"),),
+        (Button("Copy", copy="/train 3", style=ButtonStyle.PRIMARY),),
         tuple(Button(str(number), token=str(number)) for number in range(10)),
         (),
     )
@@ -228,7 +228,7 @@ def test_buttons() -> None:
         {"text": "Start", "callback_data": "t1", "style": "primary"},
         {"text": "Cancel", "callback_data": "t2", "style": "danger"},
     ]
-    assert shape[1] == [{"text": "Copy", "copy_text": {"text": "/train 3"}}]
+    assert shape[1] == [{"text": "Copy", "copy_text": {"text": "/train 3"}, "style": "primary"}]
     assert [len(row) for row in shape] == [2, 1, 8, 2]
     assert keyboard(()) is None
     assert keyboard(((),)) is None

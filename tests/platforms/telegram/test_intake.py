@@ -1,6 +1,7 @@
 """What comes in: in order, once, and never lost."""
 
 import asyncio
+import json
 import logging
 import sys
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 from bot.chat.events import Ack, Event, Message
 from bot.platforms.telegram import TelegramPlatform
 from bot.platforms.telegram.intake import MOST_TRIES
-from tests.fakes.telegram import Person, Shown, TelegramStandIn
-from tests.platforms.telegram.helpers import Inbox, Memory, Pauses, platform_for
+from bot.platforms.telegram.polling import REPEATED_SECONDS
+from tests.fakes.telegram import BrokenJson, DropBefore, Person, Shown, TelegramStandIn
+from tests.platforms.telegram.helpers import Inbox, LogWatch, Memory, Pauses, platform_for
 
 Running = TelegramPlatform
 
@@ -240,16 +242,58 @@ async def test_a_press_is_answered_with_what_deliver_says(
 
 
 async def test_a_press_that_took_too_long_is_no_error(
-    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, caplog: pytest.LogCaptureFixture
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, log: LogWatch
 ) -> None:
     async def expire(_: Event) -> None:
         tg.expire_queries()
 
     inbox.before = expire
     await ming.presses(await _with_button(tg, ming), "Go")
-    await tg.wait_for(lambda: tg.calls("answerCallbackQuery") and tg.calls("answerCallbackQuery")[0].outcome)
-    assert "too old" in tg.calls("answerCallbackQuery")[0].outcome
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    await log.until("DEBUG a press was answered too late: Query is too old")
+    assert all(line.startswith("DEBUG") for line in log.lines)
+
+
+async def test_a_press_whose_answer_gets_lost_is_no_error(
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, log: LogWatch
+) -> None:
+    tg.next("answerCallbackQuery", DropBefore())
+    await ming.presses(await _with_button(tg, ming), "Go")
+    await log.until("INFO a press was not answered: NetworkError")
+    await ming.says("and on")
+    await inbox.until(lambda i: i.texts == ["and on"])
+
+
+async def test_telegram_may_begin_its_numbers_anew(
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, memory: Memory
+) -> None:
+    await ming.says("before the quiet week")
+    await tg.wait_for(lambda: len(tg.updates.confirmed) == 1)
+    tg.updates.next_id = 50
+    await ming.says("after it")
+    await ming.says("and on")
+    await tg.wait_for(lambda: len(tg.updates.confirmed) == 3)
+    assert inbox.texts == ["before the quiet week", "after it", "and on"]
+    assert memory.offset == 52
+
+
+async def test_a_server_that_repeats_itself_is_not_asked_in_a_hurry(
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, pauses: Pauses
+) -> None:
+    await ming.says("once")
+    await inbox.message()
+    await tg.wait_for(lambda: len(tg.updates.confirmed) == 1)
+    old = {
+        "update_id": tg.updates.confirmed[0],
+        "message": {"message_id": 1, "date": 1, "chat": {"id": 1, "type": "x"}},
+    }
+    tg.next("getUpdates", *[BrokenJson(json.dumps({"ok": True, "result": [old]})) for _ in range(4)])
+    await ming.says("twice")
+    await inbox.message(1)
+    await tg.wait_for(lambda: len(tg.updates.confirmed) == 2)
+    await ming.says("hidden behind old news")
+    await inbox.message(2)
+    assert pauses.seconds.count(REPEATED_SECONDS) >= 3
+    assert inbox.texts == ["once", "twice", "hidden behind old news"]
 
 
 async def test_a_press_that_fails_for_good_tells_the_person(
