@@ -120,6 +120,10 @@ def _mutated(draw: st.DrawFn) -> bytes:
 @example(
     row=b'{"x":' + b"9" * 5000 + b',"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}'
 )
+@example(
+    row=b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},'
+    b'{"x":"user","content":"role"},{"role":"assistant","content":"b"}]}'
+)
 @example(row=b"")
 @example(row=b" \t\r")
 def test_mutated_rows(row: bytes) -> None:

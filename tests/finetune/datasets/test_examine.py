@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -175,22 +176,34 @@ async def test_bombs_are_findings_in_bounded_memory(upload: Upload, canonical: P
     assert not canonical.exists()
 
 
+def _request(source: Path, canonical: Path, seconds: int = 60) -> str:
+    return json.dumps(
+        {
+            "source": str(source),
+            "canonical": str(canonical),
+            "tokenizer": None,
+            "name": source.name,
+            "seconds": seconds,
+            "memory_bytes": 1 << 30,
+        }
+    )
+
+
+def test_the_worker_bounds_its_own_processor_time(upload: Upload, canonical: Path) -> None:
+    source = upload(text(*good(), *[b'{"messages": ' + b"[]," * 5_000_000 + b"0}"] * 12))
+    worker = [sys.executable, "-m", "finetune.datasets.worker"]
+    done = subprocess.run(worker, input=_request(source, canonical, 1), capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGXCPU
+
+
 def _peak_of_worker(source: Path, canonical: Path) -> int:
     """Peak resident memory of the worker in bytes, as the system counts it."""
-    request = {
-        "source": str(source),
-        "canonical": str(canonical),
-        "tokenizer": None,
-        "name": source.name,
-        "seconds": 60,
-        "memory_bytes": 1 << 30,
-    }
     program = (
         "import resource, sys; from finetune.datasets.worker import main; main();"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], input=json.dumps(request), capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], input=_request(source, canonical), capture_output=True, text=True, check=True
     )
     assert "report" in json.loads(done.stdout)
     return int(done.stderr) * (1 if sys.platform == "darwin" else 1024)

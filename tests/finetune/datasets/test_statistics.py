@@ -65,6 +65,17 @@ def test_past_the_limit_tokens_are_sampled_and_close(tokenizer: Path) -> None:
     assert longest == 901
 
 
+def test_a_very_long_text_is_counted_in_pieces(tokenizer: Path) -> None:
+    counter = TokenCounter(tokenizer)
+    long = "word " * 400_000
+    counter.add(chat("yes yes", long, system="be brief")["messages"], 2_000_000, len(long) + 15)
+    counter.add(chat("yes", "no", system="be brief")["messages"], 60, 13)
+    count, longest = counter.result()
+    assert not count.exact
+    assert 400_006 <= count.count <= 400_020
+    assert longest == count.count - 4
+
+
 @pytest.mark.parametrize(
     ("words", "language"),
     [
