@@ -54,13 +54,16 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 class Tokens:
     """Counts tokens with the default base's own vocabulary, once it is ready; before that, by a bound from above."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, local: bool) -> None:
         self._data_dir = data_dir
+        self._local = local
         self._counter: TokenCounter | None = None
         self._preparing: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
         """Read the vocabulary (a second or two the first time); once, whoever asks."""
+        if not self._local:
+            return
         if self._preparing is None:
             self._preparing = asyncio.create_task(self._prepare())
         await asyncio.shield(self._preparing)
@@ -115,11 +118,11 @@ def build_core(settings: Settings, providers: Mapping[str, Provider] | None = No
     data = settings.data_dir.absolute()
     database = Database(settings.database_url)
     files = FileStore(data / "files")
-    tokens = Tokens(data)
     local = None
     if providers is None:
         local = LocalProvider(data)
         providers = {local.name: local}
+    tokens = Tokens(data, local=local is not None)
     library = Library(database, files, data / "splits", tokens.file)
     releases = Releases(database)
     return Core(

@@ -47,7 +47,7 @@ class General:
     async def redeem(self, context: Context, event: Message) -> None:
         """A guest's plain text: perhaps a code, else one polite line."""
         word = event.text.strip()
-        if 8 <= len(word) <= 64 and " " not in word and "\n" not in word:
+        if 8 <= len(word) <= 64 and word.isascii() and not any(character.isspace() for character in word):
             await self._redeem(context, word)
         else:
             raise UserError("guest")

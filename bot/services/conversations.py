@@ -74,10 +74,14 @@ class Conversations:
 
     async def retry(self, place: Place, answer_id: int | None = None) -> None:
         """Answer the last question again; the former answer leaves the context. Raises ``UserError``."""
+        talk = await self._at(place)
+        reply = self._replies.get(talk.id)
+        if reply is not None and reply.speaking:
+            raise UserError("still_answering")
+        if self._busy(talk.id):
+            # Its last word is shown and only its bookkeeping is left: a quick tap need not be refused.
+            await asyncio.wait([self._workers[talk.id]])
         async with self._database.transaction() as session:
-            talk = await turns.at(session, place.platform, place.chat, place.thread, place.kind.value)
-            if self._busy(talk.id):
-                raise UserError("still_answering")
             last = await turns.last_answer(session, talk)
             if last is None or last.answer_to is None:
                 raise UserError("nothing_to_retry")

@@ -89,9 +89,14 @@ class Reply:
         self._reading: asyncio.Task[None] | None = None
         self._stopped = False
 
+    @property
+    def speaking(self) -> bool:
+        """Whether more may be said; after that only the last word is delivered and kept."""
+        return self._reading is None or not self._reading.done()
+
     def stop(self) -> bool:
         """End it as the person wishes; False if it is over already."""
-        if self._reading is None or self._reading.done():
+        if self._reading is None or not self.speaking:
             return False
         self._stopped = True
         self._reading.cancel()

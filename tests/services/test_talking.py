@@ -1,0 +1,218 @@
+"""Talking: streamed, stopped, interrupted, retried, remembered."""
+
+import asyncio
+
+from bot.chat.content import AnswerState
+from tests.fakes.model import ModelStandIn
+from tests.services.world import World
+
+
+def last_words(world: World) -> str:
+    answers = world.chats.answers()
+    return answers[-1].text if answers else ""
+
+
+def done(world: World, count: int = 1) -> bool:
+    return sum(answer.state is AnswerState.DONE for answer in world.chats.answers()) >= count
+
+
+async def test_the_untuned_base_answers_and_says_so_once(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    await ann.says("Should I move house?")
+    await world.chats.until(lambda: done(world))
+    assert last_words(world) == "The tea leaves settle."
+    assert "untuned base answers" in world.chats.answers()[-1].note
+    assert [m["role"] for m in model.requests[0]["messages"]] == ["user"]
+    await ann.says("And the garden?")
+    await world.chats.until(lambda: done(world, 2))
+    assert world.chats.answers()[-1].note == ""
+
+
+async def test_the_tuned_model_is_asked_as_it_was_trained(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    await ann.presses("Let everybody talk to it")
+    await ann.says("Should I move house?")
+    await world.chats.until(lambda: done(world))
+    request = model.requests[-1]
+    assert request["messages"][0] == {"role": "system", "content": "You tell fortunes."}
+    assert request["model"].startswith("tuned:job-")
+    assert (request["temperature"], request["max_tokens"]) == (0.5, 64)
+    assert request["cache_prompt"] is True
+
+
+async def test_the_context_goes_on_and_new_ends_it(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    await ann.says("one")
+    await world.chats.until(lambda: done(world, 1))
+    await ann.says("two")
+    await world.chats.until(lambda: done(world, 2))
+    assert [m["content"] for m in model.requests[-1]["messages"]] == ["one", "The tea leaves settle.", "two"]
+    await ann.says("/new")
+    await world.chats.until(lambda: "A new conversation" in world.chats.text())
+    await ann.says("three")
+    await world.chats.until(lambda: done(world, 3))
+    assert [m["content"] for m in model.requests[-1]["messages"]] == ["three"]
+
+
+async def test_stop_stops_the_model_itself_and_keeps_the_part(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.hold = asyncio.Event()
+    await ann.says("Tell me everything")
+    await world.chats.until(lambda: last_words(world).startswith("The tea leaves"))
+    ack = await ann.presses("Stop")
+    assert ack is not None
+    assert ack.text == "Stopping"
+    await world.chats.until(lambda: done(world))
+    assert last_words(world) == "The tea leaves"
+    assert "Stopped." in world.chats.answers()[-1].note
+    await asyncio.wait_for(model.left.wait(), 10)
+
+
+async def test_what_comes_meanwhile_waits_and_is_merged(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.hold = asyncio.Event()
+    await ann.says("first")
+    await asyncio.wait_for(model.spoke.wait(), 10)
+    await ann.says("second")
+    await ann.says("third")
+    await world.chats.until(lambda: world.chats.text().count("One answer at a time") == 2)
+    assert len(model.requests) == 1
+    model.hold.set()
+    await world.chats.until(lambda: done(world, 2))
+    assert model.requests[1]["messages"][-1]["content"] == "second\nthird"
+
+
+async def test_other_conversations_are_not_held_up(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.hold = asyncio.Event()
+    await ann.says("slow")
+    await asyncio.wait_for(model.spoke.wait(), 10)
+    model.spoke.clear()
+    ann.chat = "another"
+    await ann.says("quick")
+    await asyncio.wait_for(model.spoke.wait(), 10)
+    model.hold.set()
+    await world.chats.until(lambda: done(world, 2))
+
+
+async def test_retry_answers_again_and_the_former_answer_is_no_context(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    await ann.says("one")
+    await world.chats.until(lambda: done(world))
+    model.words = ["Another ", "view."]
+    await ann.presses("Answer again")
+    await world.chats.until(lambda: done(world, 2))
+    assert [m["content"] for m in model.requests[-1]["messages"]] == ["one"]
+    await ann.says("two")
+    await world.chats.until(lambda: done(world, 3))
+    assert [m["content"] for m in model.requests[-1]["messages"]] == ["one", "Another view.", "two"]
+
+
+async def test_only_the_last_answer_is_made_again(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    await ann.says("one")
+    await world.chats.until(lambda: done(world))
+    _, old = ann.button("Answer again")
+    await ann.says("two")
+    await world.chats.until(lambda: done(world, 2))
+    number = next(n for n, content in world.chats.messages.items() if (old,) in content.buttons)
+    from bot.chat.events import Press
+    from bot.chat.places import MessageRef
+
+    assert world.platform is not None
+    ack = await world.platform.hand_over(
+        Press("p-old", ann.place, ann.account, MessageRef(ann.place, number), old.token)
+    )
+    assert ack is not None
+    assert "Only the last answer" in ack.text
+    assert len(model.requests) == 2
+
+
+async def test_a_kill_in_the_middle_keeps_the_part_and_says_so(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.hold = asyncio.Event()
+    await ann.says("Tell me everything")
+    await world.chats.until(lambda: last_words(world).startswith("The tea leaves"))
+    await world.kill()
+    await world.start()
+    await world.chats.until(lambda: "Interrupted" in (world.chats.answers()[-1].note if world.chats.answers() else ""))
+    assert len(world.chats.answers()) == 1
+    ann.platform = world.platform  # type: ignore[assignment]
+    model.hold.set()
+    await ann.presses("Answer again")
+    await world.chats.until(lambda: last_words(world) == "The tea leaves settle." and done(world, 2))
+
+
+async def test_a_question_that_waited_at_the_kill_is_answered_after_it(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.hold = asyncio.Event()
+    await ann.says("first")
+    await asyncio.wait_for(model.spoke.wait(), 10)
+    await ann.says("second")
+    await world.chats.until(lambda: "One answer at a time" in world.chats.text())
+    await world.kill()
+    model.hold.set()
+    await world.start()
+    await world.chats.until(lambda: any(m["messages"][-1]["content"] == "second" for m in model.requests[1:]))
+
+
+async def test_trouble_with_the_model_is_one_sentence(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    for count, (status, words) in enumerate([(503, "overloaded"), (404, "not there"), (401, "refused the key")], 1):
+        model.status = status
+        await ann.says("hello")
+        await world.chats.until(lambda count=count: done(world, count))  # type: ignore[misc]
+        assert words in world.chats.answers()[-1].note
+    model.status, model.cut = 200, True
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world, 4))
+    assert last_words(world) == "The tea leaves settle."
+    assert "cut off" in world.chats.answers()[-1].note
+
+
+async def test_the_greatest_length_is_said(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.finish = "length"
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world))
+    assert "greatest length" in world.chats.answers()[-1].note
+
+
+async def test_a_long_answer_goes_on_in_a_next_message(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.words = [f"Sentence number {n} of the oracle. " for n in range(150)]
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world, 3))
+    text = " ".join(answer.text for answer in world.chats.answers())
+    assert text.split() == "".join(model.words).split()
+    assert [bool(answer.buttons) for answer in world.chats.answers()] == [False, False, True]
+
+
+async def test_a_long_conversation_is_trimmed_and_told_once(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.words = ["word " * 200]
+    for count in range(1, 5):
+        await ann.says("question " * 60)
+        await world.chats.until(lambda count=count: done(world, count))  # type: ignore[misc]
+    notes = [answer.note for answer in world.chats.answers()]
+    assert sum("longer than the model's window" in note for note in notes) == 1
+    assert len(model.requests[-1]["messages"]) < 7
+
+
+async def test_forget_and_export(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    await ann.says("my secret")
+    await world.chats.until(lambda: done(world))
+    await ann.says("/export_me")
+    await world.chats.until(lambda: world.titles("2 messages"))
+    assert "my secret" in world.chats.cards()[-1].attachments[0].data.decode()
+    await ann.says("/forget")
+    await world.chats.until(lambda: world.titles("Delete all that you said"))
+    await ann.presses("Delete all of it")
+    await world.chats.until(lambda: world.titles("2 messages were deleted"))
+    await ann.says("next")
+    await world.chats.until(lambda: done(world, 2))
+    assert [m["content"] for m in model.requests[-1]["messages"]] == ["next"]
