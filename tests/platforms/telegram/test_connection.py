@@ -9,6 +9,7 @@ from bot.chat.content import Card, MenuEntry
 from bot.chat.errors import PlatformError, Unavailable, UserError
 from bot.chat.events import Upload
 from bot.platforms.telegram import TelegramPlatform
+from bot.platforms.telegram.check import bot_name
 from bot.platforms.telegram.menu import commands
 from bot.platforms.telegram.redaction import redacted
 from bot.platforms.telegram.transport import is_loopback
@@ -254,3 +255,12 @@ async def test_the_libraries_are_quiet_unless_asked(
 
 def test_an_unknown_entry_of_the_menu_is_left_out() -> None:
     assert [command.command for command in commands(MENU, "en")] == ["train", "help"]
+
+
+async def test_a_token_can_be_tried_before_anything_starts(tg: TelegramStandIn) -> None:
+    assert await bot_name(tg.token, f"{tg.api_base}/") == "tune_test_bot"
+    assert await bot_name("123456789:AAanother_token_that_is_long_enough", tg.api_base) is None
+    tg.next("getMe", HtmlPage(200))
+    assert await bot_name(tg.token, tg.api_base) is None
+    await tg.shut()
+    assert await bot_name(tg.token, tg.api_base) is None

@@ -169,6 +169,17 @@ def test_whatever_the_model_says_can_be_sent(text: str) -> None:
     assert shown(text).text
 
 
+def test_a_converter_that_fails_costs_the_formatting_only(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("a mistake in the library")
+
+    monkeypatch.setattr("bot.platforms.telegram.markdown.convert", fail)
+    assert shown("**Move**", "stopped").text == "**Move**\n\nstopped"
+    assert "could not be formatted" in caplog.text
+
+
 def test_a_note_is_shortened_before_a_page_is() -> None:
     text = "算" * (MOST_UNITS - 10)
     page = shown(text, "n" * 100)

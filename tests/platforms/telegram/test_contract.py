@@ -7,7 +7,8 @@ import pytest
 
 from bot.chat.events import Ack, Deliver
 from bot.chat.places import MessageRef
-from tests.contracts.platform_contract import WAIT_SECONDS, PlatformContract, Seen
+from tests.contracts.platform_contract import PlatformContract
+from tests.contracts.platform_world import WAIT_SECONDS, Seen
 from tests.fakes.telegram import TelegramStandIn
 from tests.platforms.telegram.helpers import platform_for, private
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.events import Ack, Event, Message
+from bot.chat.events import Event, Message
 from bot.platforms.telegram import TelegramPlatform
 from bot.platforms.telegram.intake import MOST_TRIES
 from bot.platforms.telegram.polling import REPEATED_SECONDS
-from tests.fakes.telegram import BrokenJson, DropBefore, Person, Shown, TelegramStandIn
-from tests.platforms.telegram.helpers import Inbox, LogWatch, Memory, Pauses, platform_for
+from tests.fakes.telegram import BrokenJson, Person, TelegramStandIn
+from tests.platforms.telegram.helpers import Inbox, Memory, Pauses, platform_for
 
 Running = TelegramPlatform
 
@@ -229,40 +229,6 @@ async def test_stop_ends_the_long_poll_at_once(
     assert not recwarn.list
 
 
-async def test_a_press_is_answered_with_what_deliver_says(
-    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox
-) -> None:
-    inbox.ack = Ack("已开始", alert=True)
-    query = await ming.presses(await _with_button(tg, ming), "Go")
-    await tg.wait_for(lambda: query.answer)
-    assert query.answer == {"text": "已开始", "show_alert": True}
-    press = await inbox.press()
-    assert press.token == "tok"
-    assert press.author.id == "1001"
-
-
-async def test_a_press_that_took_too_long_is_no_error(
-    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, log: LogWatch
-) -> None:
-    async def expire(_: Event) -> None:
-        tg.expire_queries()
-
-    inbox.before = expire
-    await ming.presses(await _with_button(tg, ming), "Go")
-    await log.until("DEBUG a press was answered too late: Query is too old")
-    assert all(line.startswith("DEBUG") for line in log.lines)
-
-
-async def test_a_press_whose_answer_gets_lost_is_no_error(
-    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, log: LogWatch
-) -> None:
-    tg.next("answerCallbackQuery", DropBefore())
-    await ming.presses(await _with_button(tg, ming), "Go")
-    await log.until("INFO a press was not answered: NetworkError")
-    await ming.says("and on")
-    await inbox.until(lambda i: i.texts == ["and on"])
-
-
 async def test_telegram_may_begin_its_numbers_anew(
     platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, memory: Memory
 ) -> None:
@@ -296,19 +262,6 @@ async def test_a_server_that_repeats_itself_is_not_asked_in_a_hurry(
     assert inbox.texts == ["once", "twice", "hidden behind old news"]
 
 
-async def test_a_press_that_fails_for_good_tells_the_person(
-    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox
-) -> None:
-    async def refuse(_: Event) -> None:
-        raise ValueError("no")
-
-    inbox.before = refuse
-    query = await ming.presses(await _with_button(tg, ming), "Go")
-    await tg.wait_for(lambda: query.answer)
-    assert query.answer is not None
-    assert query.answer["text"].startswith("操作没有成功")
-
-
 async def test_a_position_that_cannot_be_saved_stops_nothing(
     platform: Running, ming: Person, inbox: Inbox, memory: Memory, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -321,10 +274,3 @@ async def test_a_position_that_cannot_be_saved_stops_nothing(
     await inbox.until(lambda i: len(i.events) == 3)
     assert inbox.texts == ["one", "two", "three"]
     assert any("was not saved" in record.getMessage() for record in caplog.records)
-
-
-async def _with_button(tg: TelegramStandIn, ming: Person) -> Shown:
-    message = tg.new_message(ming.id, None, "a card")
-    message.keyboard = [[{"text": "Go", "callback_data": "tok"}]]
-    message.raw |= {"from": tg.me, "text": "a card"}
-    return message
