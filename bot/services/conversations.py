@@ -53,9 +53,18 @@ class Conversations:
             raise UserError("question_too_long", limit=_LONGEST_QUESTION, length=len(question))
         async with self._database.transaction() as session:
             talk = await turns.at(session, place.platform, place.chat, place.thread, place.kind.value)
-            await turns.add(
-                session, talk.id, "user", question, "waiting", person_id=member.id, language=language, message=ref.id
-            )
+            # A process that died before it noted that it took this message in takes it in again.
+            if not await turns.asked(session, talk.id, ref.id):
+                await turns.add(
+                    session,
+                    talk.id,
+                    "user",
+                    question,
+                    "waiting",
+                    person_id=member.id,
+                    language=language,
+                    message=ref.id,
+                )
         busy = self._busy(talk.id)
         self._begin(talk.id)
         return busy

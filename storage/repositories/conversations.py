@@ -35,6 +35,12 @@ async def add(session: AsyncSession, conversation_id: int, role: str, text: str,
     return turn
 
 
+async def asked(session: AsyncSession, conversation_id: int, message: str) -> bool:
+    """Whether a person's message is a turn already."""
+    query = select(Turn.id).where(Turn.conversation_id == conversation_id, Turn.role == "user", Turn.message == message)
+    return await session.scalar(query.limit(1)) is not None
+
+
 async def turn(session: AsyncSession, turn_id: int) -> Turn | None:
     """By number."""
     return await session.get(Turn, turn_id)

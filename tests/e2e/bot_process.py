@@ -20,6 +20,7 @@ class BotProcess:
         self.folder = folder
         self.output = ""
         self.address = ""
+        self._begin = 0
         self._port = port
         self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
@@ -29,6 +30,7 @@ class BotProcess:
     async def start(self) -> None:
         """Start, and wait until the page answers that it is ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._begin = len(self.output)
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("TUNETELLER_", "TELEGRAM_"))},
             "TUNETELLER_DATA_DIR": str(self.folder / "data"),
@@ -61,12 +63,12 @@ class BotProcess:
             assert response.status == 200
 
     async def says(self, pattern: str, seconds: float = 60) -> re.Match[str]:
-        """Wait until its output matches."""
+        """Wait until the output of this start matches."""
         found: re.Match[str] | None = None
 
         def there() -> bool:
             nonlocal found
-            found = re.search(pattern, self.output)
+            found = re.search(pattern, self.output[self._begin :])
             return found is not None or (self._process is not None and self._process.returncode is not None)
 
         async with self._said:
