@@ -38,7 +38,7 @@ async def _examine(file: Path, as_json: bool) -> Report:
         tokenizer = None
     try:
         with tempfile.TemporaryDirectory() as folder:
-            return await examine(file, Path(folder) / "canonical.jsonl", tokenizer=tokenizer)
+            return await examine(file, Path(folder) / "canonical.jsonl", tokenizer=tokenizer, name=file.name)
     except FineTuneError as error:
         reason = say(f"error.{error.code}", **error.fields)
         if as_json:

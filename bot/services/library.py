@@ -72,7 +72,8 @@ class Library:
             return Judged(report, Held(known[0], known[1], report, known=True))
         canonical = self._files.temporary()
         try:
-            report = await examine(self._files.path(stored.digest), canonical, tokenizer=await self._tokenizer())
+            tokenizer = await self._tokenizer()
+            report = await examine(self._files.path(stored.digest), canonical, tokenizer=tokenizer, name=name)
             if not report.ok:
                 return Judged(report, None)
             kept = await self._files.adopt(canonical)
