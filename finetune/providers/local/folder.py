@@ -9,7 +9,8 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,15 +84,17 @@ class JobFolder:
         """Whether a later attempt has begun, so that this one must stop."""
         return any(number > attempt for number in self._numbers(_CLAIM))
 
-    def lock(self, attempt: int) -> int | None:
-        """Open and take an attempt's lock; a file descriptor, or ``None`` while another process holds it."""
+    @contextmanager
+    def locked(self, attempt: int) -> Iterator[int | None]:
+        """Hold an attempt's lock: its file descriptor, or ``None`` while another process holds it.
+
+        A child that inherits the descriptor keeps the lock beyond this block, for as long as it lives.
+        """
         handle = os.open(self.path / f"attempt-{attempt}.lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            yield handle if _taken(handle, fcntl.LOCK_EX) else None
+        finally:
             os.close(handle)
-            return None
-        return handle
 
     def alive(self) -> bool:
         """Whether any attempt's trainer lives."""
@@ -101,16 +104,21 @@ class JobFolder:
         handle = os.open(self.path / f"attempt-{attempt}.lock", os.O_RDWR)
         try:
             # Shared, so that two watchers do not take each other for the trainer.
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not _taken(handle, fcntl.LOCK_SH)
         finally:
             os.close(handle)
-        return False
 
     def _numbers(self, pattern: re.Pattern[str]) -> list[int]:
         found = (pattern.fullmatch(entry.name) for entry in self.path.iterdir())
         return [int(match[1]) for match in found if match]
+
+
+def _taken(handle: int, kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read(file: Path) -> dict[str, Any]:

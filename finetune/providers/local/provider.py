@@ -2,12 +2,11 @@
 
 import asyncio
 import hashlib
-import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +133,10 @@ class LocalProvider:
         folder = self.write_manifest(job, source)
         if folder.result() is not None or folder.claimed(attempt):
             return
-        lock = folder.lock(attempt)
-        if lock is None:
-            return
         command = [self._python, "-m", "finetune.providers.local.trainer", str(folder.path)]
-        with (folder.path / "crash.txt").open("ab") as errors, _closing(lock):
+        with folder.locked(attempt) as lock, (folder.path / "crash.txt").open("ab") as errors:
+            if lock is None:
+                return
             subprocess.run(
                 [*command, "--attempt", str(attempt), "--detach"],
                 stdin=subprocess.DEVNULL,
@@ -237,11 +235,3 @@ def _manifest(job: FineTune, source: bases.Source, data_dir: Path) -> dict[str, 
         "seed": job.seed,
         "data_dir": str(data_dir),
     }
-
-
-@contextmanager
-def _closing(handle: int) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        os.close(handle)
