@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.cards import lists, validation
 from bot.chat.content import Attachment, Card, Paragraph, Tone
-from bot.chat.errors import UserError, Vanished
+from bot.chat.errors import Refused, Unavailable, UserError, Vanished
 from bot.chat.events import Ack, Message
 from bot.chat.places import MessageRef
 from bot.chat.platform import Platform
@@ -64,7 +64,9 @@ class Datasets:
         try:
             stored = await self._library.receive(chunks, limit)
             judged = await self._library.judge(stored, name, context.member)
-        except Vanished:
+        except Refused:
+            await context.show(card, _problem(t("error.upload_too_large", limit=limit // 1_000_000)))
+        except (Vanished, Unavailable):
             await context.show(card, _problem(t("error.upload_gone")))
         except UserError as error:
             await context.show(card, _problem(t(f"error.{error.key}", **error.fields)))

@@ -229,7 +229,8 @@ class Desk:
 
 def choose_language(member: Member, account: Account, text: str = "") -> str:
     """The person's choice, else their client's, else that of what they wrote."""
-    return member.language or language_of(account.language) or language_of_text(text) or DEFAULT_LANGUAGE
+    chosen = language_of(member.language) or language_of(account.language)
+    return chosen or language_of_text(text) or DEFAULT_LANGUAGE
 
 
 def language_of_text(text: str) -> str | None:

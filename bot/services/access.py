@@ -172,7 +172,7 @@ class Access:
                 if await people.account_of(session, row.person_id, account.platform) is None:
                     await people.link(session, row.person_id, account.platform, account.id)
             elif person is None:
-                person = await people.create(session, account.name or "?", row.role, account.language)
+                person = await people.create(session, account.name or "?", row.role, None)
                 await people.link(session, person.id, account.platform, account.id)
             elif Role.of(row.role) > Role.of(person.role):
                 person.role = row.role

@@ -21,6 +21,7 @@ class Chats:
     files: dict[str, bytes] = field(default_factory=dict)
     troubles: list[PlatformError] = field(default_factory=list)
     after: list[PlatformError] = field(default_factory=list)  # raised after the message was taken
+    downloads: list[PlatformError] = field(default_factory=list)  # raised in the middle of a download
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -90,6 +91,7 @@ class ScriptedPlatform:
             raise Vanished
         data = self.world.files[upload.handle]
         for start in range(0, len(data), 1000):
+            self._trouble(self.world.downloads)
             yield data[start : start + 1000]
 
     async def typing(self, place: Place) -> None:

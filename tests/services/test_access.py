@@ -117,6 +117,11 @@ async def test_a_stranger_is_answered_in_their_clients_language(world: World, cl
     assert words in await replies(world, world.someone("eve", client), "!!!")
 
 
+async def test_somebody_with_a_regional_language_is_answered_after_they_came_in(world: World) -> None:
+    owner = await world.owner(language="zh-hans")
+    assert "还没有。发送 /train" in await replies(world, owner, "/jobs")
+
+
 async def test_without_a_client_language_the_text_decides(world: World) -> None:
     assert "受邀" in await replies(world, world.someone("eve", None), "你好，请问怎么用？")
 

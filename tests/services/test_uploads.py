@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from bot.chat.errors import PlatformError, Refused, Unavailable
 from tests.services.world import World, dataset
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -57,6 +60,15 @@ async def test_a_file_that_is_gone_is_told(world: World) -> None:
     world.chats.files = type("Gone", (dict,), {"__contains__": lambda self, key: False})(original)
     await ann.sends("x.jsonl", dataset())
     await world.chats.until(lambda: "not there any more" in world.chats.text())
+
+
+@pytest.mark.parametrize(("trouble", "words"), [(Refused(), "larger than"), (Unavailable(), "not there any more")])
+async def test_a_broken_download_is_told_on_its_card(world: World, trouble: PlatformError, words: str) -> None:
+    ann = await world.owner()
+    world.chats.downloads = [trouble]
+    await ann.sends("x.jsonl", dataset())
+    await world.chats.until(lambda: words in world.chats.text())
+    assert world.titles("Reading") == []
 
 
 async def test_what_is_no_dataset_is_refused_with_a_reason(world: World) -> None:
