@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from bot.chat.errors import UserError
+from bot.commands.desk import problem
 from bot.locales import DEFAULT_LANGUAGE, Translator, language_of, translator
 from bot.settings import Settings, SettingsError, read
 from finetune.errors import FineTuneError
@@ -57,9 +58,9 @@ def perform(work: Coroutine[Any, Any, Result]) -> Result:
     try:
         return asyncio.run(work)
     except UserError as error:
-        fail(say(f"error.{error.key}", **error.fields))
+        fail(problem(words(), error))
     except FineTuneError as error:
-        fail(say(f"error.{error.code}", **error.fields))
+        fail(problem(words(), error))
     except FolderInUse as error:
         fail(say("error.folder_in_use", folder=str(error.folder), pid=error.pid or "?"))
     except DatabaseProblem as error:

@@ -127,7 +127,7 @@ class Desk:
         try:
             await self._route(context, event)
         except (UserError, FineTuneError) as error:
-            await self._say(context, _problem(context.t, error))
+            await self._say(context, _problem_card(context.t, error))
         except PlatformError as error:
             log.warning("a reply on %s was not taken: %s", event.place.platform, type(error).__name__)
         except Exception:
@@ -179,7 +179,7 @@ class Desk:
             try:
                 ack = await self._press(context, event)
             except (UserError, FineTuneError) as error:
-                ack = Ack(_sentence(context.t, error), alert=True)
+                ack = Ack(problem(context.t, error), alert=True)
             except PlatformError as error:
                 log.warning("a press on %s could not be shown: %s", event.place.platform, type(error).__name__)
                 ack = Ack()
@@ -240,7 +240,8 @@ def language_of_text(text: str) -> str | None:
     return "en" if any(character.isalpha() and character.isascii() for character in text) else None
 
 
-def _sentence(t: Translator, error: UserError | FineTuneError) -> str:
+def problem(t: Translator, error: UserError | FineTuneError) -> str:
+    """What a person is told of an error."""
     key = error.key if isinstance(error, UserError) else error.code
     fields = dict(error.fields)
     # The names of hyperparameters and roles are words of the language, too.
@@ -251,8 +252,8 @@ def _sentence(t: Translator, error: UserError | FineTuneError) -> str:
     return t(f"error.{key}", **fields)
 
 
-def _problem(t: Translator, error: UserError | FineTuneError) -> Card:
-    return Card(blocks=(Paragraph(_sentence(t, error)),), tone=Tone.ERROR)
+def _problem_card(t: Translator, error: UserError | FineTuneError) -> Card:
+    return Card(blocks=(Paragraph(problem(t, error)),), tone=Tone.ERROR)
 
 
 def _internal(t: Translator, error_id: str) -> Card:
