@@ -6,6 +6,7 @@ import { onLanguage, t } from "./strings.js";
 
 const KEPT = 200; // While the person is at the bottom.
 const MOST = 800; // While they read history; beyond it the newest are let go.
+const BY_HAND = 1500; // Milliseconds in which a scroll follows from what the person did (wheels and flings run on).
 const NEAR = 60; // Pixels from an edge that still count as being there.
 
 export class Timeline {
@@ -21,6 +22,7 @@ export class Timeline {
   #loading = true;
   #top = 0;
   #detached = false;
+  #touched = 0;
   #frame = 0;
   #empty;
 
@@ -29,6 +31,9 @@ export class Timeline {
     this.#empty = empty;
     this.#tools = { ...tools, find: (id) => this.#items.get(id), show: (id) => this.#show(id) };
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    for (const kind of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+      window.addEventListener(kind, (event) => this.#hand(event), { passive: true, capture: true });
+    }
     new ResizeObserver(() => this.#stick && this.#toBottom()).observe(this.#list.parentElement);
     new ResizeObserver(() => this.#stick && this.#toBottom()).observe(this.#scroller);
     $("newer").addEventListener("click", () => this.#latest());
@@ -153,11 +158,19 @@ export class Timeline {
     else this.toBottom();
   }
 
+  #hand(event) {
+    // A press on the scroller itself is one on its scroll bar.
+    if (event.type === "pointerdown" && event.target !== this.#scroller) return;
+    if (event.type === "keydown" && !["ArrowUp", "PageUp", "Home", " "].includes(event.key)) return;
+    this.#touched = performance.now();
+  }
+
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     const near = scrollHeight - scrollTop - clientHeight < NEAR;
-    // Only a person scrolls up; what grows below leaves the top where it is.
-    if (near || scrollTop < this.#top) this.#stick = near && !this.#detached;
+    // Only a person scrolls up. What is drawn anew may shrink and grow between two of these events, which looks the same.
+    const byHand = performance.now() - this.#touched < BY_HAND;
+    if (near || (scrollTop < this.#top && byHand)) this.#stick = near && !this.#detached;
     this.#top = scrollTop;
     if (this.#stick) $("newer").hidden = true;
     if (scrollTop < NEAR * 5 && this.#more && !this.#loading && this.#order.length) {
