@@ -44,6 +44,8 @@ async def shoot(page: Page, name: str) -> None:
 
 
 async def say(page: Page, text: str, answers: int) -> None:
+    await page.fill("#text", "/new")
+    await page.press("#text", "Enter")
     await page.fill("#text", text)
     await page.press("#text", "Enter")
     done = page.locator("#timeline .answer").filter(has=page.get_by_role("button", name="Answer again"))

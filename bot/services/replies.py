@@ -188,7 +188,7 @@ class Reply:
                 self._notes.append(self._t("talk.untuned"))
                 self._told["base_told"] = True
             question = "\n".join(turn.text for turn in self._waiting)
-            prompt, dropped = fit(voice, history, question, self._means.count)
+            prompt, dropped = fit(voice, own_words(voice, history), question, self._means.count)
             if dropped and not self._talk.trim_told:
                 self._notes.append(self._t("talk.trimmed", n=dropped))
                 self._told["trim_told"] = True
@@ -235,6 +235,15 @@ def fit(voice: Voice, history: Sequence[Turn], question: str, count: Count) -> t
             return prompt, dropped
         past = past[1:]
         dropped += 2
+
+
+def own_words(voice: Voice, history: Sequence[Turn]) -> Sequence[Turn]:
+    """The turns since this very model answers: what another one said would be imitated, not understood."""
+    for index in range(len(history) - 1, -1, -1):
+        turn = history[index]
+        if turn.role == "assistant" and turn.model != voice.label:
+            return history[index + 1 :]
+    return history
 
 
 def pairs(history: Sequence[Turn]) -> list[tuple[Said, Said]]:

@@ -43,6 +43,21 @@ async def test_the_tuned_model_is_asked_as_it_was_trained(world: World, model: M
     assert request["cache_prompt"] is True
 
 
+async def test_what_the_base_said_is_no_context_of_the_tuned_model(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    await ann.says("one")
+    await world.chats.until(lambda: done(world, 1))
+    await world.running(ann)
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    await ann.presses("Let everybody talk to it")
+    for count, question in enumerate(("two", "three"), 2):
+        await ann.says(question)
+        await world.chats.until(lambda count=count: done(world, count))  # type: ignore[misc]
+    contents = [m["content"] for m in model.requests[-1]["messages"]]
+    assert contents == ["You tell fortunes.", "two", "The tea leaves settle.", "three"]
+
+
 async def test_the_context_goes_on_and_new_ends_it(world: World, model: ModelStandIn) -> None:
     ann = await world.owner()
     await ann.says("one")

@@ -105,6 +105,25 @@ def test_the_loss_has_the_gradient_of_plain_cross_entropy() -> None:
     assert torch.allclose(ours, states.grad, atol=1e-5)
 
 
+def test_the_adapters_product_has_the_gradient_of_plain_steps() -> None:
+    import torch
+
+    from finetune.providers.local.layers import AdapterProduct
+
+    generator = torch.Generator().manual_seed(2)
+    shapes = ((20, 12), (20, 18), (4, 12), (18, 4))
+    ours = [torch.randn(shape, generator=generator, requires_grad=True) for shape in shapes]
+    plain = [tensor.detach().clone().requires_grad_() for tensor in ours]
+    weight = torch.randn(20, 18, generator=generator)
+    for keep in (None, torch.rand(20, 12, generator=generator) >= 0.3):
+        (AdapterProduct.apply(*ours, keep, 0.3) * weight).sum().backward()
+        x, result, down, up = plain
+        seen = x if keep is None else x * keep / 0.7
+        ((result + seen @ down.t() @ up.t()) * weight).sum().backward()
+        for mine, reference in zip(ours, plain, strict=True):
+            assert torch.allclose(mine.grad, reference.grad, atol=1e-4)
+
+
 async def test_the_server_answers_as_the_trained_model(provider: LocalProvider, tuned: Tuned, data_dir: Path) -> None:
     expected = await asyncio.to_thread(_by_transformers, data_dir, tuned)
     agreed, gaps = 0, []
