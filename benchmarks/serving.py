@@ -24,22 +24,24 @@ async def ask(provider: LocalProvider, model: str, question: str) -> tuple[float
     start = time.monotonic()
     first = last = 0.0
     count = 0
-    async with provider.endpoint(model) as endpoint:
-        async with AsyncOpenAI(base_url=endpoint.base_url, api_key=endpoint.api_key) as client:
-            stream = await client.chat.completions.create(
-                model=endpoint.model,
-                messages=[{"role": "system", "content": SYSTEM}, {"role": "user", "content": question}],
-                max_tokens=WORDS,
-                temperature=0,
-                stream=True,
-                extra_body={**endpoint.extra_body, "ignore_eos": True},
-            )
-            assert isinstance(stream, AsyncStream)
-            async for chunk in stream:
-                if chunk.choices and chunk.choices[0].delta.content:
-                    last = time.monotonic()
-                    first = first or last
-                    count += 1
+    async with (
+        provider.endpoint(model) as endpoint,
+        AsyncOpenAI(base_url=endpoint.base_url, api_key=endpoint.api_key) as client,
+    ):
+        stream = await client.chat.completions.create(
+            model=endpoint.model,
+            messages=[{"role": "system", "content": SYSTEM}, {"role": "user", "content": question}],
+            max_tokens=WORDS,
+            temperature=0,
+            stream=True,
+            extra_body={**endpoint.extra_body, "ignore_eos": True},
+        )
+        assert isinstance(stream, AsyncStream)
+        async for chunk in stream:
+            if chunk.choices and chunk.choices[0].delta.content:
+                last = time.monotonic()
+                first = first or last
+                count += 1
     # Several tokens may make one character: the number asked for is the number made.
     return first - start, (WORDS - 1) / (last - first) if count > 1 else 0.0
 

@@ -90,17 +90,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = SAMPLE.read_text("utf-8").splitlines()
-        random.Random(1).shuffle(rows)
+        random.Random(1).shuffle(rows)  # noqa: S311 - an order, not a secret
         training, held = folder / "training.jsonl", folder / "held.jsonl"
         held.write_text("\n".join(rows[:10]) + "\n", "utf-8")
         training.write_text("\n".join(rows[10 : 10 + options.rows]) + "\n", "utf-8")
         tokens = encode(training, token_counter(folder).chat, VALUES.max_tokens).tokens
-        print(
-            f"{options.rows} rows, {tokens} tokens, {VALUES.epochs} epochs, batch {VALUES.batch_size}, rank {VALUES.rank}"
-        )
-        print(
-            f"{'':10} {'submit to result':>17} {'in the loop':>12} {'tokens/s':>9} {'peak GB':>8} {'held-out loss':>16}"
-        )
+        print(f"{options.rows} rows, {tokens} tokens, {VALUES.epochs} epochs, batch {VALUES.batch_size}")
+        heads = ("submit to result", "in the loop", "tokens/s", "peak GB", "held-out loss")
+        print(f"{'':10} {heads[0]:>17} {heads[1]:>12} {heads[2]:>9} {heads[3]:>8} {heads[4]:>16}")
         for seed in range(1, options.repeat + 1):
             _print("tuneteller", asyncio.run(ours(folder, training, held, seed)))
             if options.trl_python:

@@ -34,12 +34,6 @@ def newest(folder: Path) -> dict[str, Any] | None:
     return content
 
 
-def drop(folder: Path) -> None:
-    """Delete all checkpoints: the result is written."""
-    for path in _found(folder):
-        shutil.rmtree(path, ignore_errors=True)
-
-
 def _found(folder: Path) -> list[Path]:
     """Checkpoints, the furthest step last."""
     named = [(int(match[2]), int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]

@@ -64,11 +64,14 @@ def _fetched(source: Source) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     assert source.hub is not None
-    refusal = ProviderError("base_missing", base=source.hub, command=f"hf download {source.hub}")
+    wanted = ["*.safetensors", "*.json", "*.jinja"]
     try:
-        folder = Path(snapshot_download(source.hub, allow_patterns=["*.safetensors", "*.json", "*.jinja"]))
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
-        raise refusal from error
+        folder = Path(snapshot_download(source.hub, allow_patterns=wanted, local_files_only=True))
+    except LocalEntryNotFoundError:
+        try:
+            folder = Path(snapshot_download(source.hub, allow_patterns=wanted))
+        except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+            raise ProviderError("base_missing", base=source.hub, command=f"hf download {source.hub}") from error
     check_folder(folder, source.hub)
     return folder
 

@@ -10,7 +10,7 @@ from peft.helpers import disable_input_dtype_casting
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from finetune.providers.local.layers import AnswerLoss, FusedLora, RandomBytes, SeededDropout
+from finetune.providers.local.layers import AnswerLoss, FusedLora
 from finetune.providers.local.packing import ATTENTION, Pack
 
 _ADAPTER = "default"
@@ -42,15 +42,13 @@ class TunedModel:
             r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear", task_type="CAUSAL_LM"
         )
         self.peft = get_peft_model(base, config)
-        self.random = RandomBytes()
+        self.random = FusedLora.random
         self._decoder = base.model
         self._head: nn.Linear = base.lm_head
         base.set_attn_implementation(ATTENTION)
         for module in self.peft.modules():
             if hasattr(module, "lora_variant"):
                 module.lora_variant[_ADAPTER] = FusedLora
-                if dropout > 0:
-                    module.lora_dropout[_ADAPTER] = SeededDropout(dropout, self.random)
 
     def parameters(self) -> list[nn.Parameter]:
         """The adapter's weights, in a fixed order."""

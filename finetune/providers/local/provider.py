@@ -52,7 +52,10 @@ class LocalProvider:
         return bases.locate(identifier).base
 
     async def plan(self, job: FineTune) -> Plan:
-        """What this run would take. Raises :class:`ProviderError`."""
+        """What this run would take; a hub's base is fetched first. Raises :class:`ProviderError`."""
+        source = await asyncio.to_thread(bases.locate, job.base)
+        if source.hub is not None:
+            await self.prepare(job.base)
         return await asyncio.to_thread(planning.plan, job, self._data_dir)
 
     async def submit(self, job: FineTune, attempt: int) -> str:

@@ -5,6 +5,8 @@ import threading
 import time
 from typing import Any, Self
 
+import psutil
+
 from finetune.providers.local.folder import JobFolder
 
 PERIOD = 1.0
@@ -63,8 +65,6 @@ class Pulse:
 
 
 def _rss() -> int | None:
-    import psutil
-
     return int(psutil.Process().memory_info().rss)
 
 

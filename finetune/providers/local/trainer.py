@@ -6,6 +6,7 @@ it: with ``--detach`` it forks once its claim stands, so that the starter waits 
 
 import argparse
 import contextlib
+import errno
 import hashlib
 import os
 import resource
@@ -120,8 +121,6 @@ def _failures(log: Log) -> Iterator[None]:
     except MemoryError as error:
         raise JobFailed("out_of_memory") from error
     except OSError as error:
-        import errno
-
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise JobFailed("disk_full") from error
         if error.errno == errno.ENOMEM:

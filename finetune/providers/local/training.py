@@ -51,7 +51,7 @@ class Run:
     learning_rate: float
     epochs: int
     batch_size: int
-    budget: int = 768
+    budget: int = 1024
     checkpoint_seconds: float = 30.0
 
 

@@ -1,6 +1,7 @@
 """One attempt's work, from the manifest to the adapter."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -37,6 +38,7 @@ class Work:
         self._failed = failed
         self._began = time.monotonic()
         self._progress = training.Progress()
+        self._resumed_at: int | None = None
 
     def outcome(self) -> dict[str, Any]:
         """The result, or an empty mapping when stopped."""
@@ -126,8 +128,10 @@ class Work:
 
     def _tell(self) -> None:
         progress = self._progress
+        if self._resumed_at is None:
+            self._resumed_at = progress.step
         speed = progress.fresh_tokens / progress.fresh_seconds if progress.fresh_seconds else None
-        pace = progress.fresh_seconds / max(progress.step - self._first_step(), 1) if speed else None
+        pace = progress.fresh_seconds / max(progress.step - self._resumed_at, 1) if speed else None
         self._pulse.update(
             step=progress.step,
             steps=progress.steps,
@@ -140,11 +144,6 @@ class Work:
         if progress.losses:
             self._log(f"step {progress.step}/{progress.steps} loss {progress.losses[-1][1]:.4f}")
 
-    def _first_step(self) -> int:
-        if not hasattr(self, "_resumed_at"):
-            self._resumed_at = self._progress.step
-        return self._resumed_at
-
     def _saved(self, model: TunedModel, base: Path) -> dict[str, str]:
         target = self._folder.path / f"adapter-{self._attempt}"
         model.save(target)
@@ -155,8 +154,6 @@ class Work:
 
 
 def _cores() -> set[int]:
-    import os
-
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
