@@ -1,4 +1,4 @@
-"""Takes the README's pictures from the real page: `.venv/bin/python scripts/pictures.py` (minutes: it trains for real)."""
+"""Takes the README's pictures from the real page: `.venv/bin/python scripts/pictures.py`. It trains for real: minutes."""
 
 import asyncio
 import shutil
