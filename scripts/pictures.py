@@ -1,4 +1,4 @@
-"""Takes the README's pictures from the real page: `.venv/bin/python scripts/pictures.py`. It trains for real: minutes."""
+"""Takes the pictures of the README from the real page: `.venv/bin/python scripts/pictures.py`. It trains for real."""
 
 import asyncio
 import shutil
