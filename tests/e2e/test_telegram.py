@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.bot_process import OWNER_CODE, BotProcess
-from tests.fakes.telegram import TelegramStandIn
+from tests.fakes.telegram import Shown, TelegramStandIn
 
 pytestmark = pytest.mark.local
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -38,8 +38,8 @@ async def walk(telegram: TelegramStandIn, bot: BotProcess) -> None:
     def has(words: str) -> bool:
         return any(words in text for text in texts())
 
-    def with_button(label: str) -> object:
-        return next((shown for shown in reversed(telegram.messages(ming)) if label in shown.labels), None)
+    def with_button(label: str) -> list[Shown]:
+        return [shown for shown in telegram.messages(ming) if label in shown.labels]
 
     # A stranger is told politely, in their client's language; the code lets them in.
     await ming.says("/train")
@@ -51,14 +51,14 @@ async def walk(telegram: TelegramStandIn, bot: BotProcess) -> None:
     await telegram.wait_for(lambda: has("已就绪，编号 /ds_1"), 60)
     await ming.says("/train 轻量 轮数=1")
     await telegram.wait_for(lambda: with_button("开始"), 60)
-    await ming.presses(with_button("开始"), "开始")
+    await ming.presses(with_button("开始")[-1], "开始")
     await telegram.wait_for(lambda: has("任务 1 · teller"), 60)
 
     # The bot dies while it trains; the next one tells the end, once.
     await bot.kill()
     await bot.start()
     await telegram.wait_for(lambda: has("训练完成，版本 v1"), 400)
-    await ming.presses(with_button("让大家和它聊"), "让大家和它聊")
+    await ming.presses(with_button("让大家和它聊")[-1], "让大家和它聊")
     await telegram.wait_for(lambda: has("大家都与 teller (v1) 对话"), 60)
     await ming.says("我该不该搬家？")
     await telegram.wait_for(lambda: with_button("重新回答"), 120)

@@ -27,7 +27,7 @@ def messages(language: str) -> dict[str, Message]:
 
 
 def texts(message: Message) -> list[str]:
-    return [message.string] if isinstance(message.string, str) else list(message.string)
+    return [message.string] if isinstance(message.string, str) else list(message.string or ())
 
 
 def fields(text: str) -> set[str]:
