@@ -45,6 +45,9 @@ def _parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
     parameters.ui = False
     parameters.endpoint_slots = False
     parameters.verbosity = 1
+    # Both cost a quarter of a second at the start: sizes are given above, and the first prompt warms as well.
+    parameters.fit_params = False
+    parameters.warmup = False
     adapters = []
     for path in settings["adapters"]:
         entry = xllamacpp.CommonAdapterLoraInfo()
