@@ -77,6 +77,10 @@ class Courier:
         """How long a page may be at this place, in UTF-16 units."""
         return self._platforms[place.platform].limits.text_units
 
+    def progress_interval(self, place: Place) -> float:
+        """Least seconds between two edits of a card that only shows progress."""
+        return self._platforms[place.platform].limits.progress(place)
+
     async def typing(self, place: Place) -> None:
         """Show that an answer is being made."""
         await self._platforms[place.platform].typing(place)

@@ -18,8 +18,15 @@ class Limits:
     group_interval: float
     calls_per_second: float
     upload_bytes: int
+    # Least seconds between two edits of a card that only shows progress; a change of state shows at once.
+    private_progress: float = 15.0
+    group_progress: float = 30.0
     # True when sending twice with the same key shows one message: a repeat is harmless there.
     repeatable_sends: bool = False
+
+    def progress(self, place: Place) -> float:
+        """Least seconds between two edits of a progress card at this place."""
+        return self.private_progress if place.kind is PlaceKind.PRIVATE else self.group_progress
 
     def interval(self, place: Place) -> float:
         """Least seconds between two calls to this place."""

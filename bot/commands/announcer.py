@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bot.answering.clock import Clock, SystemClock
 from bot.answering.courier import Courier
 from bot.answering.relay import Buttons
 from bot.cards import answer, job
@@ -21,12 +22,23 @@ from storage.tables import Job
 class Announcer:
     """Renders what the outbox and the watcher tell."""
 
-    def __init__(self, courier: Courier, keys: Keys, access: Access, training: Training, releases: Releases) -> None:
+    def __init__(
+        self,
+        courier: Courier,
+        keys: Keys,
+        access: Access,
+        training: Training,
+        releases: Releases,
+        clock: Clock | None = None,
+    ) -> None:
         self._courier = courier
         self._keys = keys
         self._access = access
         self._training = training
         self._releases = releases
+        self._clock = clock or SystemClock()
+        # When each running job's card was last shown, and in which state.
+        self._shown: dict[int, tuple[float, str]] = {}
 
     async def render(self, subject: str, payload: Mapping[str, Any], language: str) -> Content:
         """What an outbox entry shows: a job's card (``job``) or how it ended (``done``)."""
@@ -46,7 +58,11 @@ class Announcer:
         return await self._keys.make(make)
 
     async def preview(self, ref: MessageRef, found: Job) -> None:
-        """Bring a running job's card up to date, soon."""
+        """Bring a running job's card up to date, as often as its platform bears."""
+        at, state = self._shown.get(found.id, (float("-inf"), ""))
+        if state == found.state and self._clock.now() - at < self._courier.progress_interval(ref.place):
+            return
+        self._shown[found.id] = (self._clock.now(), found.state)
         t = translator(found.language)
         _, before = await self._training.get(found.id)
         card = await self._keys.make(lambda keypad: job.progress(t, keypad, found, before, now()))

@@ -103,8 +103,14 @@ class Desk:
     def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # What it was to handle is still stored as open, and is handled at the next start.
+            log.error("an event was not handled", exc_info=error)
 
     def _line_up(self, event: Message) -> None:
         key = (event.place.platform, event.place.chat, event.place.thread)

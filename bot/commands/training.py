@@ -6,6 +6,7 @@ from typing import Any
 from bot.cards import confirm
 from bot.cards.job import progress
 from bot.chat.content import Card, Paragraph, Tone
+from bot.chat.errors import UserError
 from bot.chat.events import Ack
 from bot.chat.places import MessageRef
 from bot.commands.context import Context
@@ -108,6 +109,7 @@ class Trains:
 
     async def press_preset(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """Another preset for the same run."""
+        await self._not_started(context)
         run = await self._training.thaw({**payload["run"], "preset": payload["preset"]})
         await self._confirm(context, run, ref=context.ref)
         return None
@@ -116,13 +118,19 @@ class Trains:
         """Start exactly what the card showed; a second tap says that it was started."""
         run = await self._training.thaw(payload["run"])
         intent = f"{context.place.platform}:{context.place.chat}:{context.ref.id}:{payload['nonce']}"
-        created = await self._start(context, run, intent, request=None, card=context.ref)
+        created = await self._start(context, run, intent, request=context.ref, card=context.ref)
         return Ack(context.t("pressed.started" if created else "pressed.train.start"))
 
     async def press_dismiss(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """Not now."""
+        await self._not_started(context)
         await context.show(context.ref, Card(blocks=(Paragraph(context.t("card.dismissed"), Tone.MUTED),), rings=False))
         return None
+
+    async def _not_started(self, context: Context) -> None:
+        """A card that became a job's must not become a proposal again."""
+        if await self._training.has_card(context.ref):
+            raise UserError("already_started")
 
     async def presets(self, context: Context, arguments: str) -> None:
         """The presets side by side for the newest dataset."""

@@ -176,5 +176,8 @@ class Conversations:
             reply = self._replies[conversation_id] = Reply(self._means, talk, waiting)
             try:
                 await reply.run()
+            except Exception:
+                log.exception("an answer could not be kept")
+                return
             finally:
                 del self._replies[conversation_id]

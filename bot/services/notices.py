@@ -120,8 +120,12 @@ class Notices:
         """Send what is due, for ever. A cancelled run leaves nothing half-stored."""
         while True:
             self._wake.clear()
-            async with self._database.transaction() as session:
-                rows = await outbox.due(session, _BATCH, self._in_hand)
+            try:
+                async with self._database.transaction() as session:
+                    rows = await outbox.due(session, _BATCH, self._in_hand)
+            except Exception:
+                log.exception("the outbox could not be read; the next look comes in a second")
+                rows = []
             for row in rows:
                 task = self._in_hand[row.id] = asyncio.create_task(self._send(row))
                 task.add_done_callback(partial(self._done, row.id))

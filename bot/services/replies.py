@@ -192,6 +192,8 @@ class Reply:
             if dropped and not self._talk.trim_told:
                 self._notes.append(self._t("talk.trimmed", n=dropped))
                 self._told["trim_told"] = True
+            if self._means.count(prompt) >= voice.window:
+                raise ModelError("too_long")
             pieces = await stack.enter_async_context(contextlib.aclosing(voice.model.stream(prompt, voice.sampling)))
             kept = self._means.clock.now()
             async for piece in pieces:

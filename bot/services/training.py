@@ -191,6 +191,11 @@ class Training:
         async with self._database.transaction() as session:
             return await jobs.create(session, job)
 
+    async def has_card(self, ref: MessageRef) -> bool:
+        """Whether a message is the card of a job."""
+        async with self._database.transaction() as session:
+            return await jobs.by_card(session, ref.place.platform, ref.place.chat, ref.id) is not None
+
     async def work(self, job: Job) -> FineTune:
         """What the provider is given for a job."""
         held = await self._library.version(job.dataset_version_id)

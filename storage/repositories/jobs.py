@@ -28,6 +28,12 @@ async def by_key(session: AsyncSession, key: str) -> Job | None:
     return await session.scalar(select(Job).where(Job.key == key))
 
 
+async def by_card(session: AsyncSession, platform: str, chat: str, message: str) -> Job | None:
+    """The job whose card a message is."""
+    query = select(Job).where(Job.platform == platform, Job.chat == chat, Job.card_message == message)
+    return await session.scalar(query.limit(1))
+
+
 async def get(session: AsyncSession, job_id: int) -> Job | None:
     """By number."""
     return await session.get(Job, job_id)

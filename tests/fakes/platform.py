@@ -55,9 +55,9 @@ class ScriptedPlatform:
 
     name = "chats"
 
-    def __init__(self, world: Chats, *, repeatable: bool = False) -> None:
+    def __init__(self, world: Chats, *, repeatable: bool = False, progress: float = 0.0) -> None:
         self.world = world
-        self.limits = Limits(2000, 0.0, 0.0, 10_000, 1_000_000, repeatable_sends=repeatable)
+        self.limits = Limits(2000, 0.0, 0.0, 10_000, 1_000_000, progress, progress, repeatable_sends=repeatable)
         self._deliver: Deliver | None = None
         self._keys: dict[str, MessageRef] = {}
 

@@ -39,6 +39,22 @@ async def test_the_card_is_edited_in_place(world: World) -> None:
     assert len(world.chats.messages) == count
 
 
+async def test_mere_progress_is_shown_as_rarely_as_the_platform_wants(tmp_path: Path, model: ModelStandIn) -> None:
+    world = World(tmp_path, model.endpoint, progress=3600)
+    await world.start()
+    ann = await world.owner()
+    await world.running(ann)
+    world.trainings.step(5)
+    assert world.app is not None
+    await world.app.watch.look()
+    await ann.says("/whoami")
+    await world.chats.until(lambda: world.titles("This is you"))
+    assert "Step 5 of 10" not in world.chats.text()
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("· done") and world.titles("is done"))
+    await world.stop()
+
+
 async def test_a_second_tap_starts_nothing(world: World) -> None:
     ann = await world.owner()
     await world.uploaded(ann)
@@ -51,6 +67,19 @@ async def test_a_second_tap_starts_nothing(world: World) -> None:
     assert sorted([first, second]) == ["Already started: see /jobs", "Started"]
     await world.chats.until(lambda: "training" in world.chats.text())
     assert len(world.trainings.started) == 1
+
+
+async def test_a_started_card_is_no_proposal_any_more(world: World) -> None:
+    ann = await world.owner()
+    await world.uploaded(ann)
+    await ann.says("/train")
+    await world.chats.until(lambda: "Start" in world.chats.text())
+    number, later = ann.button("Not now")
+    _, other = ann.button("Quality")
+    await ann.presses("Start")
+    for button in (later, other):
+        assert "started already" in await press(world, ann, number, button.token)
+    await world.chats.until(lambda: world.titles("Job 1"))
 
 
 async def press(world: World, person: Someone, number: str, token: str) -> str:

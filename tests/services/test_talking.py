@@ -217,6 +217,14 @@ async def test_a_long_conversation_is_trimmed_and_told_once(world: World, model:
     assert len(model.requests[-1]["messages"]) < 7
 
 
+async def test_a_question_beyond_the_window_is_told(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    await ann.says("龙" * 3000)
+    await world.chats.until(lambda: done(world))
+    assert "longer than the model can read" in world.chats.answers()[-1].note
+    assert model.requests == []
+
+
 async def test_forget_and_export(world: World, model: ModelStandIn) -> None:
     ann = await world.owner()
     await ann.says("my secret")

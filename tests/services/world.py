@@ -31,18 +31,21 @@ def dataset(rows: int = 12) -> bytes:
 class World:
     """What never dies: the chats, the trainings, the data folder; and the bot of the moment."""
 
-    def __init__(self, folder: Path, endpoint: Endpoint | None = None, *, repeatable: bool = False) -> None:
+    def __init__(
+        self, folder: Path, endpoint: Endpoint | None = None, *, repeatable: bool = False, progress: float = 0.0
+    ) -> None:
         self.chats = Chats()
         self.trainings = Trainings()
         self.endpoint = endpoint
         self._repeatable = repeatable
+        self._progress = progress
         self._settings = Settings(TUNETELLER_DATA_DIR=folder, TUNETELLER_WEB_PORT=0)  # type: ignore[call-arg]
         self.app: App | None = None
         self.platform: ScriptedPlatform | None = None
 
     async def start(self) -> None:
         """Start a bot."""
-        self.platform = ScriptedPlatform(self.chats, repeatable=self._repeatable)
+        self.platform = ScriptedPlatform(self.chats, repeatable=self._repeatable, progress=self._progress)
         provider = ScriptedProvider(self.trainings, self.endpoint)
         self.app = App(self._settings, {provider.name: provider}, [self.platform], watch_period=0.02)
         await self.app.start()

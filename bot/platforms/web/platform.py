@@ -59,6 +59,8 @@ class WebPlatform:
             group_interval=0.1,
             calls_per_second=200,
             upload_bytes=max_upload_bytes,
+            private_progress=0.5,
+            group_progress=0.5,
             repeatable_sends=True,
         )
         self._log = log
