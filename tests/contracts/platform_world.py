@@ -27,8 +27,6 @@ class World(Protocol):
 
     platform: Platform
     place: Place
-    # The platform itself hands an event over again when ``deliver`` raised.
-    repeats_deliveries: bool
 
     async def open(self, deliver: Deliver) -> None:
         """Start the platform, and let the person come."""
@@ -50,8 +48,8 @@ class World(Protocol):
         """The person presses the newest button with this label; returns what they are told, once they are."""
         ...
 
-    async def erase(self, ref: MessageRef) -> bool:
-        """Take a message of the bot away behind its back. False where nobody can do that."""
+    async def erase(self, ref: MessageRef) -> None:
+        """Take a message of the bot away behind its back."""
         ...
 
     async def sent(self) -> list[Seen]:
