@@ -4,6 +4,8 @@ import asyncio
 import json
 from pathlib import Path
 
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
 from bot.app import App
 from bot.settings import Settings
 from finetune.providers.provider import Endpoint
@@ -51,9 +53,17 @@ class World:
         await self.app.start()
 
     async def kill(self) -> None:
-        """End the bot as a power cut would: no farewell of ours runs, only sockets and tasks are taken away."""
+        """End the bot as a power cut would: no farewell of ours runs, only sockets and tasks are taken away.
+
+        Between two transactions: inside of one the database itself takes it back when a process dies, which a
+        cancelled task in a living process cannot show (tests/e2e kills real processes).
+        """
         assert self.app is not None
         me = asyncio.current_task()
+        pool = self.app.core.database._engine.pool
+        assert isinstance(pool, AsyncAdaptedQueuePool)
+        while pool.checkedout():  # noqa: ASYNC110 - the pool has no event to wait for
+            await asyncio.sleep(0)
         tasks = [task for task in asyncio.all_tasks() if task is not me]
         for task in tasks:
             task.cancel()
