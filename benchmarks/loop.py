@@ -23,7 +23,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bot.platforms.web.guard import csrf_token  # noqa: E402
+from bot.platforms.web.guard import SIGN_IN_TOKEN, csrf_token  # noqa: E402
 from tests.e2e.bot_process import OWNER_CODE, BotProcess  # noqa: E402
 
 SAMPLE = ROOT / "examples" / "fortune_telling.jsonl"
@@ -44,7 +44,7 @@ class Visitor:
         self._reader: asyncio.Task[None] | None = None
 
     async def enter(self) -> None:
-        origin = {"Origin": self._address}
+        origin = {"Origin": self._address, "X-Csrf-Token": SIGN_IN_TOKEN}
         body = json.dumps({"code": OWNER_CODE, "name": "Ming"})
         async with self._session.post(f"{self._address}/sign-in", data=body, headers=origin) as response:
             assert response.status == 200, await response.text()
