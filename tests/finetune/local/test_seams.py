@@ -45,7 +45,7 @@ def test_a_missing_extra_is_named_with_its_command() -> None:
     with pytest.raises(ProviderError) as caught:
         bases.require(("json", "surely_not_installed"))
     assert caught.value.code == "local_not_installed"
-    assert caught.value.fields == {"missing": "surely_not_installed", "command": "pip install 'tuneteller[local]'"}
+    assert caught.value.fields == {"missing": "surely_not_installed", "command": "pip install '.[local]'"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
