@@ -59,13 +59,13 @@ async def test_a_second_tap_starts_nothing(world: World) -> None:
     ann = await world.owner()
     await world.uploaded(ann)
     await ann.says("/train")
-    await world.chats.until(lambda: "Start" in world.chats.text())
+    await world.chats.until(lambda: "label='Start'" in world.chats.text())
     number, button = ann.button("Start")
     first, second = await asyncio.gather(
         press(world, ann, number, button.token), press(world, ann, number, button.token)
     )
     assert sorted([first, second]) == ["Already started: see /jobs", "Started"]
-    await world.chats.until(lambda: "training" in world.chats.text())
+    await world.chats.until(lambda: world.trainings.started and "· training'" in world.chats.text())
     assert len(world.trainings.started) == 1
 
 
@@ -73,7 +73,7 @@ async def test_a_started_card_is_no_proposal_any_more(world: World) -> None:
     ann = await world.owner()
     await world.uploaded(ann)
     await ann.says("/train")
-    await world.chats.until(lambda: "Start" in world.chats.text())
+    await world.chats.until(lambda: "label='Start'" in world.chats.text())
     number, later = ann.button("Not now")
     _, other = ann.button("Quality")
     await ann.presses("Start")
@@ -251,7 +251,7 @@ async def test_rerun_asks_for_the_very_same(world: World) -> None:
     await ann.says("/train --epochs 4 --seed 7 --val 20% --yes")
     await world.chats.until(lambda: world.trainings.started)
     await ann.says("/rerun_1")
-    await world.chats.until(lambda: "Start" in world.chats.text())
+    await world.chats.until(lambda: "label='Start'" in world.chats.text())
     await ann.presses("Start")
     world.trainings.finish()
     await world.chats.until(lambda: len(world.trainings.started) == 2)

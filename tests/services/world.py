@@ -104,9 +104,9 @@ class World:
         """A dataset is there and its training runs."""
         await self.uploaded(person)
         await person.says("/train")
-        await self.chats.until(lambda: "Start" in self.chats.text())
+        await self.chats.until(lambda: "label='Start'" in self.chats.text())
         await person.presses("Start")
-        await self.chats.until(lambda: "training" in self.chats.text())
+        await self.chats.until(lambda: self.trainings.started and "· training'" in self.chats.text())
 
     def titles(self, word: str) -> list[str]:
         """Titles of all cards that have this word."""
