@@ -108,6 +108,7 @@ class Core:
 
     async def close(self) -> None:
         """Stop the model server, free the database. Trainings go on."""
+        await self.voices.close()
         if self.local is not None:
             await self.local.close()
         await self.database.close()
@@ -187,7 +188,7 @@ class App:
         self._datasets = Datasets(core.library, self._platforms, EXAMPLES / "fortune_telling.jsonl")
         trains = Trains(core.training, core.library, self.watch)
         jobs_family = Jobs(core.training, self.watch, trains)
-        models = Models(core.releases)
+        models = Models(core.releases, core.voices)
         families = (self._general, self._datasets, trains, jobs_family, models, self._talking)
         commands = [command for family in families for command in family.commands()] + Team(core.access).commands()
         return Registry(commands, [action for family in families for action in family.actions()])

@@ -10,13 +10,15 @@ from bot.commands.context import Context
 from bot.commands.registry import Action, Command
 from bot.services.access import Role
 from bot.services.releases import Releases
+from bot.services.voices import Voices
 
 
 class Models:
     """The family's handlers."""
 
-    def __init__(self, releases: Releases) -> None:
+    def __init__(self, releases: Releases, voices: Voices) -> None:
         self._releases = releases
+        self._voices = voices
 
     def commands(self) -> list[Command]:
         """What people may type."""
@@ -53,6 +55,7 @@ class Models:
 
     async def _use(self, context: Context, version: int | None) -> None:
         model, former = await self._releases.use(version, context.member)
+        self._voices.warm(model)
         name = f"{model.name} (v{model.version})" if model else None
         await context.reply(
             lambda keypad: lists.switched(context.t, keypad, name, former.version if former else None), part="switched"

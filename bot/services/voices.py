@@ -1,5 +1,7 @@
 """Who answers plain messages now: the live model, else the untuned base, asked exactly as it was trained."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -10,6 +12,8 @@ from finetune.errors import ProviderError
 from finetune.providers.provider import Provider
 from storage.tables import TunedModel
 
+log = logging.getLogger(__name__)
+
 
 class Voices:
     """Opens voices on the providers' endpoints."""
@@ -17,6 +21,27 @@ class Voices:
     def __init__(self, releases: Releases, providers: Mapping[str, Provider]) -> None:
         self._releases = releases
         self._providers = providers
+        self._warming: set[asyncio.Task[None]] = set()
+
+    def warm(self, model: TunedModel | None) -> None:
+        """Have a model that was just chosen ready for its first question, in the background."""
+        task = asyncio.get_running_loop().create_task(self._warm(model))
+        self._warming.add(task)
+        task.add_done_callback(self._warming.discard)
+
+    async def _warm(self, model: TunedModel | None) -> None:
+        try:
+            async with self.of(model):
+                pass
+        except ProviderError as error:
+            # The first question meets the same error and tells it to whoever asked.
+            log.info("a chosen model could not be made ready: %s", error.code)
+
+    async def close(self) -> None:
+        """Give up what is being made ready."""
+        for task in tuple(self._warming):
+            task.cancel()
+        await asyncio.gather(*self._warming, return_exceptions=True)
 
     @asynccontextmanager
     async def live(self) -> AsyncIterator[Voice]:

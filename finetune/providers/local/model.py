@@ -2,16 +2,14 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
-from peft.helpers import disable_input_dtype_casting
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from finetune.providers.local.layers import AnswerLoss, FusedLora
-from finetune.providers.local.packing import ATTENTION, Pack
+from finetune.providers.local.decoder import Decoder
+from finetune.providers.local.packing import Pack
 
 _ADAPTER = "default"
 
@@ -42,13 +40,9 @@ class TunedModel:
             r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear", task_type="CAUSAL_LM"
         )
         self.peft = get_peft_model(base, config)
-        self.random = FusedLora.random
-        self._decoder = base.model
-        self._head: nn.Linear = base.lm_head
-        base.set_attn_implementation(ATTENTION)
-        for module in self.peft.modules():
-            if hasattr(module, "lora_variant"):
-                module.lora_variant[_ADAPTER] = FusedLora
+        self._decoder = Decoder(base, _ADAPTER, dropout)
+        for parameter in self.parameters():
+            parameter.grad = torch.zeros_like(parameter)
 
     def parameters(self) -> list[nn.Parameter]:
         """The adapter's weights, in a fixed order."""
@@ -65,15 +59,29 @@ class TunedModel:
                 if parameter.requires_grad:
                     parameter.copy_(state[name])
 
-    def loss(self, pack: Pack) -> torch.Tensor:
-        """The summed loss of a pack's learned tokens."""
-        with disable_input_dtype_casting(self.peft):
-            output: Any = self._decoder(
-                input_ids=pack.ids, position_ids=pack.positions, use_cache=False, layout=pack.layout
-            )
-        states = output.last_hidden_state[0, pack.at]
-        loss: torch.Tensor = AnswerLoss.apply(states, self._head.weight, pack.labels)
+    def begin(self, seed: int, step: int) -> None:
+        """Begin a step: no gradients, the optimiser's newest weights, dropout of the step's own."""
+        for parameter in self.parameters():
+            parameter.grad.zero_()
+        self._decoder.refresh()
+        self._decoder.dropout.seed(seed, step)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def learn(self, pack: Pack, scale: float) -> float:
+        """The summed loss of a pack's learned tokens; ``scale`` times its gradient is added to the adapter's."""
+        states, memories = self._decoder.states(pack.ids, pack.positions, pack.groups, learning=True)
+        loss, gradient = self._decoder.loss(states[pack.at], pack.labels, scale)
+        upstream = torch.zeros_like(states)
+        upstream[pack.at] = gradient
+        self._decoder.backward(upstream, pack.positions, pack.groups, memories)
         return loss
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def loss(self, pack: Pack) -> float:
+        """The summed loss of a pack's learned tokens, without dropout."""
+        self._decoder.refresh()
+        states, _ = self._decoder.states(pack.ids, pack.positions, pack.groups, learning=False)
+        return self._decoder.loss(states[pack.at], pack.labels, None)[0]
 
     def save(self, folder: Path) -> None:
         """Write the adapter as PEFT does."""

@@ -145,7 +145,7 @@ class LocalProvider:
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
-                env=processes.environment(online=source.hub is not None),
+                env=processes.environment(processes.Waiting.AWAKE, online=source.hub is not None),
                 pass_fds=(lock,),
                 start_new_session=True,
                 timeout=SUBMIT_SECONDS,

@@ -1,4 +1,4 @@
-"""The model server, a process of its own: ``python -m finetune.providers.local.server``.
+"""The model server, a process of its own: ``python -P finetune/providers/local/server.py``.
 
 Its settings come as one line of JSON on standard input (so that the key stands in no command line), its address goes
 to standard output. It lives as long as its standard input is open: when whoever started it is gone, it goes too.
@@ -12,9 +12,9 @@ from typing import Any
 
 def main() -> None:
     """Serve until standard input ends."""
-    settings: dict[str, Any] = json.loads(sys.stdin.readline())
     import xllamacpp
 
+    settings: dict[str, Any] = json.loads(sys.stdin.readline())
     server = xllamacpp.Server(_parameters(xllamacpp, settings))
     sys.stdout.write(json.dumps({"address": server.listening_address}) + "\n")
     sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,13 +13,15 @@ from pathlib import Path
 from finetune.errors import ProviderUnavailable
 from finetune.providers.local import processes
 
+# Run as a file: importing the package around it would be a sixth of the time to the first word.
+SERVER = Path(__file__).with_name("server.py")
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 SLOTS = 4
 BATCH = 512
-# A second thread makes one answer a third quicker on an idle machine and ten times slower beside anything busy,
-# because every layer then waits for the scheduler; reading a prompt gains from it either way.
-THREADS = 1
+# A second thread makes an answer a third quicker, beside a training too (that has the lower priority); beside another
+# program that keeps a core busy it makes it slower, for every layer then waits for the scheduler.
+THREADS = min(2, os.cpu_count() or 1)
 PROMPT_THREADS = 2
 SIMILARITY = 0.8
 
@@ -133,12 +136,12 @@ class ModelServer:
         with (self._folder / "server.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 self._python,
-                "-m",
-                "finetune.providers.local.server",
+                "-P",
+                str(SERVER),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=processes.environment(),
+                env=processes.environment(processes.Waiting.BRIEFLY),
             )
         assert process.stdin is not None
         assert process.stdout is not None

@@ -63,14 +63,11 @@ def rate(step: int, steps: int, peak: float) -> float:
 
 def evaluate(model: TunedModel, examples: Sequence[Example], budget: int) -> float:
     """Mean loss of the learned tokens."""
-    model.peft.eval()
     total, count = 0.0, 0
-    with torch.inference_mode():
-        for start in range(0, len(examples), EVALUATION_ROWS):
-            for pack in packs(examples[start : start + EVALUATION_ROWS], budget):
-                total += float(model.loss(pack))
-                count += len(pack.labels)
-    model.peft.train()
+    for start in range(0, len(examples), EVALUATION_ROWS):
+        for pack in packs(examples[start : start + EVALUATION_ROWS], budget):
+            total += model.loss(pack)
+            count += len(pack.labels)
     return total / max(count, 1)
 
 
@@ -89,7 +86,7 @@ def train(
     ``extra`` travels with checkpoints. ``stopping`` is asked after every pack, ``told`` is called after every step.
     Raises :class:`Stopped` (a checkpoint is saved) and :class:`Diverged`.
     """
-    optimiser = torch.optim.AdamW(model.parameters(), lr=run.learning_rate, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=run.learning_rate, weight_decay=0.0, fused=True)
     per_epoch = math.ceil(len(examples) / run.batch_size)
     progress.steps = per_epoch * run.epochs
     saved = checkpoint.newest(run.folder)
@@ -111,7 +108,6 @@ def train(
         }
         checkpoint.save(run.folder, run.attempt, progress.step, content)
 
-    model.peft.train()
     last_saved = time.monotonic()
     told()
     while progress.step < progress.steps:
@@ -148,21 +144,17 @@ def _step(
 ) -> float | None:
     """One optimiser step; the mean loss, or ``None`` if it was broken off (nothing has changed then)."""
     number = progress.step + 1
-    model.random.seed(run.seed, number)
+    model.begin(run.seed, number)
     learned = sum(sum(example.targets[1:]) for example in batch)
     total = 0.0
     for pack in packs(batch, run.budget):
-        loss = model.loss(pack) / learned
-        loss.backward()
-        total += float(loss.detach())
+        total += model.learn(pack, 1 / learned) / learned
         if not math.isfinite(total):
             raise Diverged(f"step {number}")
         if stopping():
-            optimiser.zero_grad()
             return None
     for group in optimiser.param_groups:
         group["lr"] = rate(number, progress.steps, run.learning_rate)
     torch.nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
     optimiser.step()
-    optimiser.zero_grad()
     return total
