@@ -98,6 +98,9 @@ def _environment() -> dict[str, str]:
         **kept,
         "PYTHONPATH": str(_PACKAGES),
         "MALLOC_ARENA_MAX": "2",
+        # Parquet's library would reserve more address space at once than the worker may have.
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "OMP_NUM_THREADS": "1",
         "RAYON_NUM_THREADS": str(min(4, os.cpu_count() or 1)),
         "TOKENIZERS_PARALLELISM": "true",
     }

@@ -7,15 +7,17 @@ from typing import BinaryIO
 
 import orjson
 
+from finetune.datasets.archives import Content, opened
 from finetune.datasets.elements import elements
 from finetune.datasets.encoding import Encoding, recognise, to_utf8
-from finetune.datasets.findings import Finding, Problem
+from finetune.datasets.findings import Finding, Problem, shown
 from finetune.datasets.formats import DatasetFormat, Message
 from finetune.datasets.ledger import Ledger
-from finetune.datasets.lines import MAX_ROW_BYTES, Row, lines
+from finetune.datasets.lines import MAX_ROW_BYTES, lines
 from finetune.datasets.report import Report
-from finetune.datasets.sniff import refuse_binary, shape_of
+from finetune.datasets.sniff import format_of, refuse_binary, shape_of
 from finetune.datasets.statistics import Fingerprints, Statistics
+from finetune.datasets.tables import Table, binary_table, delimiter_of, text_table
 from finetune.datasets.tokens import TokenCounter
 from finetune.errors import DatasetError
 
@@ -32,9 +34,9 @@ def judge(source: Path, canonical: Path, *, tokenizer: Path | None = None, name:
 
     ``name`` is the file's name as people know it. Raises :class:`DatasetError` for what is no dataset at all.
     """
-    with source.open("rb") as file, canonical.open("wb") as out:
-        run = _Run(file, out, tokenizer)
-        report = run.report(name or source.name)
+    with opened(source, name or source.name, canonical.parent) as content, canonical.open("wb") as out:
+        run = _Run(content, out, tokenizer)
+        report = run.report()
         out.flush()
         os.fsync(out.fileno())
     return report
@@ -43,17 +45,29 @@ def judge(source: Path, canonical: Path, *, tokenizer: Path | None = None, name:
 class _Run:
     """The state of one pass."""
 
-    def __init__(self, file: BinaryIO, out: BinaryIO, tokenizer: Path | None) -> None:
-        head = _head(file)
-        self.encoding: Encoding = recognise(head)
-        if not self.encoding.has_nul_bytes:
-            refuse_binary(head)
-        self._chunks = to_utf8(_from(head, file), self.encoding)
-        beginning = self._beginning()
-        shape = shape_of(beginning, whole=len(head) < _HEAD)
-        self.container = shape.container
-        self.format: DatasetFormat = shape.format
-        self._all = self._with(beginning)
+    def __init__(self, content: Content, out: BinaryIO, tokenizer: Path | None) -> None:
+        self._content = content
+        head = _head(content.file)
+        content.file.seek(0)
+        table = binary_table(content.file, head)
+        if table is None:
+            self.encoding: Encoding = recognise(head)
+            if not self.encoding.has_nul_bytes:
+                refuse_binary(head)
+            content.file.seek(0)
+            self._chunks = to_utf8(_chunks(content.file), self.encoding)
+            beginning = self._beginning()
+            table = self._text_table(beginning)
+        else:
+            self.encoding = Encoding("utf-8")
+        if table is not None:
+            self.container, self._found = table.container, table.rows
+            self.format: DatasetFormat = format_of(table.sample)
+        else:
+            shape = shape_of(beginning, whole=len(head) < _HEAD)
+            self.container, self.format = shape.container, shape.format
+            text = self._with(beginning)
+            self._found = elements(text) if shape.container == "json" else lines(text)
         self._out = out
         self._ledger = Ledger()
         self._statistics = Statistics()
@@ -71,25 +85,39 @@ class _Run:
                 break
         return text
 
+    def _text_table(self, beginning: bytes) -> Table | None:
+        """The table in a text, when its first rows are of a known shape or at least surely a table."""
+        delimiter = delimiter_of(beginning)
+        if delimiter is None:
+            return None
+        start = text_table(iter([beginning.rsplit(b"\n", 1)[0]]), delimiter)
+        try:
+            format_of(start.sample)
+        except DatasetError as error:
+            if error.code != "dataset_unknown_format":
+                raise
+            second = beginning.lstrip().split(b"\n", 2)[1:2]
+            if second and delimiter.encode() in second[0] and start.sample:
+                columns = shown(", ".join(start.sample[0]), 80) or "–"
+                raise DatasetError("table_columns", kind=start.container.upper(), columns=columns) from error
+            return None
+        return text_table(self._with(beginning), delimiter) if start.sample else None
+
     def _with(self, beginning: bytes) -> Iterator[bytes]:
         yield beginning
         yield from self._chunks
 
-    def report(self, name: str) -> Report:
+    def report(self) -> Report:
         """Judge all rows."""
-        found = self._rows_of()
-        for line, row, content in found:
+        for line, row, content in self._found:
             self._judge(line, row, content)
-        self._judge_file(name)
+        self._judge_file(self._content.name)
         return self._report()
-
-    def _rows_of(self) -> Iterator[Row]:
-        return elements(self._all) if self.container == "json" else lines(self._all)
 
     def _judge(self, line: int, row: int | None, content: bytes | Problem) -> None:
         if isinstance(content, Problem):
             # Between the elements of an array something may be wrong that is no row.
-            self._rows += content.code in ("too_long", "array_unclosed")
+            self._rows += content.code in ("too_long", "array_unclosed", "cells_too_many", "cell_bad_text")
             self._ledger.add(content, line, row)
             return
         messages = self.format.quick(content)
@@ -153,7 +181,7 @@ class _Run:
         findings: tuple[Finding, ...] = self._ledger.findings()
         return Report(
             format=self.format.name,
-            container=self.container,
+            container=".".join(filter(None, (self.container, self._content.archive))),
             encoding=self.encoding.name,
             rows=self._rows,
             good_rows=statistics.rows,
@@ -180,7 +208,6 @@ def _head(file: BinaryIO) -> bytes:
     return head
 
 
-def _from(head: bytes, file: BinaryIO) -> Iterator[bytes]:
-    yield head
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
     while chunk := file.read(CHUNK):
         yield chunk

@@ -28,14 +28,10 @@ _TABLES = ((b"PAR1", "Parquet"), (b"ARROW1", "Arrow"), (b"\xd0\xcf\x11\xe0\xa1\x
 _MESSAGE_LISTS = ("messages", "conversations", "conversation")
 _PREFERENCES = (("chosen", "rejected"), ("preferred_output", "non_preferred_output"), ("chosen", "prompt"))
 _LATER = (
-    ("ShareGPT", ("conversations",)),
-    ("ShareGPT", ("conversation",)),
-    ("Alpaca", ("instruction", "output")),
+    ("human/assistant", ("conversations",)),
+    ("human/assistant", ("conversation",)),
     ("instruction/response", ("instruction", "response")),
-    ("prompt/completion", ("prompt", "completion")),
-    ("prompt/response", ("prompt", "response")),
     ("query/response", ("query", "response")),
-    ("question/answer", ("question", "answer")),
     ("input/output", ("input", "output")),
 )
 _TOOL_KEYS = ("tools", "tool_calls", "functions", "function_call")
@@ -76,11 +72,11 @@ def shape_of(head: bytes, *, whole: bool) -> Shape:
     first = text.split(b"\n", 1)[0].strip()
     if text[:1] == b"[" and not (_complete(first) and text[len(first) :].strip()):
         rows = _objects(row for _, _, row in elements(iter([text])))
-        return Shape("json", _format(rows, text))
+        return Shape("json", format_of(rows, text))
     rows = _objects(text.split(b"\n"))
     if not rows:
         _refuse_other(text, first, whole=whole)
-    return Shape("jsonl", _format(rows, text))
+    return Shape("jsonl", format_of(rows, text))
 
 
 def _complete(line: bytes) -> bool:
@@ -106,7 +102,8 @@ def _objects(rows: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _format(rows: Sequence[Mapping[str, Any]], text: bytes) -> DatasetFormat:
+def format_of(rows: Sequence[Mapping[str, Any]], text: bytes = b"") -> DatasetFormat:
+    """The format of a file's first rows. Raises :class:`DatasetError` for what cannot be trained on."""
     formats = [make() for make in FORMATS.values()]
     if not rows:
         # Nothing can be read; what its keys say decides who finds the words for it.

@@ -6,6 +6,7 @@ It bounds itself before it reads a byte of the file. Its answer is one JSON obje
 
 import gc
 import json
+import os
 import resource
 import sys
 from pathlib import Path
@@ -25,6 +26,8 @@ def main() -> None:
 
 
 def _bound(memory_bytes: int, seconds: int) -> None:
+    # Whoever talks to a model meanwhile goes first.
+    os.nice(5)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     # macOS knows no limit of address space; there the time limit has to do.

@@ -36,7 +36,7 @@ def run(
 
 def test_help_names_every_command_in_both_languages(tmp_path: Path) -> None:
     english, chinese = run("--help", folder=tmp_path), run("--help", folder=tmp_path, language="zh_CN.UTF-8")
-    for name in ("run", "validate", "train", "jobs", "chat", "doctor", "init", "signin", "version"):
+    for name in ("run", "validate", "convert", "train", "jobs", "chat", "doctor", "init", "signin", "version"):
         assert f"  {name} " in english.stdout
     assert "逐行检查数据集文件" in chinese.stdout
 

@@ -2,13 +2,33 @@
 
 from collections.abc import Callable, Mapping
 
+from finetune.datasets.formats.alpaca import Alpaca
 from finetune.datasets.formats.format import DatasetFormat, Message, Reading
 from finetune.datasets.formats.messages import Messages
+from finetune.datasets.formats.prompt_completion import PromptCompletion
+from finetune.datasets.formats.question_answer import QuestionAnswer
 from finetune.datasets.formats.question_response import QuestionResponse
+from finetune.datasets.formats.sharegpt import ShareGPT
 
+# Whole conversations come before single questions, and names that say more before those that say less.
 FORMATS: Mapping[str, Callable[[], DatasetFormat]] = {
     Messages.name: Messages,
+    ShareGPT.name: ShareGPT,
+    Alpaca.name: Alpaca,
     QuestionResponse.name: QuestionResponse,
+    PromptCompletion.name: PromptCompletion,
+    QuestionAnswer.name: QuestionAnswer,
 }
 
-__all__ = ["FORMATS", "DatasetFormat", "Message", "Messages", "QuestionResponse", "Reading"]
+__all__ = [
+    "FORMATS",
+    "Alpaca",
+    "DatasetFormat",
+    "Message",
+    "Messages",
+    "PromptCompletion",
+    "QuestionAnswer",
+    "QuestionResponse",
+    "Reading",
+    "ShareGPT",
+]

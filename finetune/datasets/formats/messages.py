@@ -1,12 +1,12 @@
 """Chat messages: ``{"messages": [{"role": …, "content": …}, …]}``, what the providers take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from finetune.datasets.decode import Unreadable, decode
-from finetune.datasets.findings import Problem, shown
+from finetune.datasets.formats.common import ROLE_CONTENT, dropped_in_messages, dropped_keys, says_from_and_value
 from finetune.datasets.formats.format import Message, Reading
 from finetune.datasets.judge import is_suspicious, problems_of, warnings_of
 
@@ -22,8 +22,8 @@ class Messages:
     notes: tuple[str, ...] = ()
 
     def matches(self, row: Mapping[str, Any]) -> bool:
-        """Any object with ``messages``."""
-        return "messages" in row
+        """Any object with ``messages``, unless they speak as ShareGPT's do."""
+        return "messages" in row and not says_from_and_value(row["messages"])
 
     def quick(self, row: bytes) -> list[Message] | None:
         """The messages when nothing has to be said."""
@@ -74,24 +74,7 @@ class Messages:
             return Reading(problems)
         messages = decoded.value["messages"]
         problems += dropped_keys(decoded.value, WATCHED[:1])
-        problems += _dropped_in_messages(messages)
+        problems += dropped_in_messages(messages, ROLE_CONTENT)
         kept = [{"role": message["role"], "content": message["content"]} for message in messages]
         problems += warnings_of(kept)
         return Reading(problems, kept)
-
-
-def dropped_keys(row: Mapping[str, Any], known: Sequence[str]) -> list[Problem]:
-    """A warning when the row has keys beside the known ones."""
-    extra = [key for key in row if key not in known]
-    return [Problem("extra_keys", None, {"keys": shown(", ".join(extra))})] if extra else []
-
-
-def _dropped_in_messages(messages: Sequence[Mapping[str, Any]]) -> list[Problem]:
-    extra: dict[str, int] = {}
-    for index, message in enumerate(messages):
-        for key in message:
-            if key not in ("role", "content"):
-                extra.setdefault(key, index)
-    if not extra:
-        return []
-    return [Problem("extra_message_keys", min(extra.values()), {"keys": shown(", ".join(extra))})]

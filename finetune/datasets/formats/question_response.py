@@ -10,9 +10,8 @@ from typing import Any
 import orjson
 
 from finetune.datasets.decode import Unreadable, decode
-from finetune.datasets.findings import Problem, kind_of, shown
+from finetune.datasets.formats.common import dropped_keys, not_object, text_problems
 from finetune.datasets.formats.format import Message, Reading
-from finetune.datasets.formats.messages import dropped_keys
 from finetune.datasets.judge import is_suspicious, warnings_of
 
 SYSTEM_PROMPT = "你是位精通八字算命、紫微斗数、风水、易经卦象、塔罗牌占卜、星象、面相手相和运势预测等方面的算命大师"
@@ -72,13 +71,9 @@ class QuestionResponse:
             return Reading([error.problem])
         value, problems = decoded.value, decoded.problems
         if not isinstance(value, dict):
-            return Reading([*problems, Problem("not_object", None, {"kind": kind_of(value)})])
+            return Reading([*problems, not_object(value)])
         spelling = SPELLINGS["Question" not in value and "Response" not in value]
-        for key in spelling[:2]:
-            if key not in value:
-                problems.append(Problem("value_missing", None, {"key": key, "keys": shown(", ".join(value)) or "–"}))
-            elif not isinstance(value[key], str):
-                problems.append(Problem("value_not_text", None, {"key": key, "kind": kind_of(value[key])}))
+        problems += text_problems(value, spelling[:2])
         if any(problem.is_error for problem in problems):
             return Reading(problems)
         self._dropped_reasoning |= spelling[2] in value

@@ -54,9 +54,9 @@ REFUSED: list[tuple[str, bytes]] = [
         "dataset_tools",
         text(*[line({"messages": [{"role": "user", "content": "a"}, {"role": "tool", "content": "b"}]})] * 3),
     ),
-    ("dataset_shape_later", json.dumps([{"instruction": "a", "input": "", "output": "b"}] * 3).encode()),
-    ("dataset_shape_later", text(*[line({"conversations": [{"from": "human", "value": "a"}]})] * 3)),
-    ("dataset_shape_later", text(*[line({"prompt": "a", "completion": "b"})] * 3)),
+    ("dataset_shape_later", json.dumps([{"instruction": "a", "input": "", "response": "b"}] * 3).encode()),
+    ("dataset_shape_later", text(*[line({"conversation": [{"human": "a", "assistant": "b"}]})] * 3)),
+    ("dataset_shape_later", text(*[line({"query": "a", "response": "b"})] * 3)),
     ("dataset_unknown_format", text(*[line({"foo": "a", "bar": "b"})] * 3)),
 ]
 

@@ -1,0 +1,165 @@
+"""``tuneteller validate`` for people and for CI: what it prints, and its exit status."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.cli.test_commands import EXAMPLES, ROOT, run
+
+GOOD = EXAMPLES / "fortune_telling.jsonl"
+BAD = EXAMPLES / "one_error_of_each_kind.jsonl"
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(300)
+
+
+def row(question: str) -> str:
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": f"{question} indeed."}]
+    return json.dumps({"messages": messages}) + "\n"
+
+
+def kinds(value: object) -> object:
+    """The shape of a JSON value: its keys in order, and the kinds of what they hold."""
+    if isinstance(value, dict):
+        return {key: kinds(inner) for key, inner in value.items()}
+    return type(value).__name__
+
+
+def test_a_clean_file_gives_exactly_this_object(tmp_path: Path) -> None:
+    done = run("validate", str(GOOD), "--json", "--max-tokens", "100", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert list(found) == [
+        "ok",
+        "format",
+        "encoding",
+        "rows",
+        "turns",
+        "characters",
+        "tokens",
+        "duplicates",
+        "findings",
+        "findings_total",
+        "advice",
+    ]
+    assert (found["ok"], found["format"], found["encoding"]) == (True, "messages", "utf-8")
+    assert (found["rows"], found["turns"]) == (160, 172)
+    assert kinds(found["tokens"]) in (
+        {"count": "int", "method": "str", "exact": "bool"},
+        {"count": "NoneType", "method": "NoneType", "exact": "NoneType"},  # without the weights there is no vocabulary
+    )
+    assert found["duplicates"] == {"exact": 0, "near": None}
+    assert (found["findings"], found["findings_total"]) == ([], 0)
+    advice = {piece["code"]: piece["text"] for piece in found["advice"]}
+    assert all(list(piece) == ["code", "text"] for piece in found["advice"])
+    assert "50 optimiser steps" in advice["quality_trains_less"]
+    if found["tokens"]["count"] is not None:
+        assert "more than 100" in advice["over_max_tokens"]
+
+
+def test_findings_have_exactly_these_keys(tmp_path: Path) -> None:
+    done = run("validate", str(BAD), "--json", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    found = json.loads(done.stdout)
+    assert found["ok"] is False
+    shape = {"rule": "str", "severity": "str", "line": "int", "message": "int", "reason": "str", "mendable": "bool"}
+    for finding in found["findings"]:
+        assert kinds(finding) in (shape, {**shape, "message": "NoneType"})
+        assert list(finding) == list(shape)
+    assert {finding["severity"] for finding in found["findings"]} == {"error", "warning"}
+
+
+def test_warnings_alone_are_0(tmp_path: Path) -> None:
+    (tmp_path / "few.jsonl").write_text(row("Why") + row("Who"))
+    done = run("validate", "few.jsonl", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Line 1 · W9" in done.stdout
+    assert "→ Rows that can be trained on: 2." in done.stdout
+    assert "→ The standard preset makes 3 optimiser steps" in done.stdout
+
+
+def test_chinese_advice_and_findings(tmp_path: Path) -> None:
+    (tmp_path / "few.jsonl").write_text(row("Why") + '{"messages": []}\n')
+    done = run("validate", "few.jsonl", "--json", folder=tmp_path, language="zh_CN.UTF-8")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    for text in (*(entry["reason"] for entry in found["findings"]), *(entry["text"] for entry in found["advice"])):
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in text), text
+    assert "可用于训练的样本：1 条" in next(e["text"] for e in found["advice"] if e["code"] == "few_rows")
+
+
+def test_json_stays_utf8_on_a_terminal_that_is_not(tmp_path: Path) -> None:
+    (tmp_path / "few.jsonl").write_text(row("Why"))
+    done = run("validate", "few.jsonl", "--json", folder=tmp_path, language="zh_CN", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "可用于训练的样本" in json.dumps(json.loads(done.stdout), ensure_ascii=False)
+
+
+def test_unreadable_is_2_with_one_object(tmp_path: Path) -> None:
+    (tmp_path / "picture.jsonl").write_bytes(PICTURE)
+    for name, code, language in (
+        ("picture.jsonl", "dataset_binary", "en_GB.UTF-8"),
+        ("nothing.jsonl", "file_missing", "zh_CN.UTF-8"),
+        (".", "file_missing", "en_GB.UTF-8"),
+    ):
+        done = run("validate", name, "--json", folder=tmp_path, language=language)
+        assert (done.returncode, done.stderr) == (2, "")
+        found = json.loads(done.stdout)
+        assert found == {"ok": False, "error": {"code": code, "reason": found["error"]["reason"]}}
+    plain = run("validate", "picture.jsonl", folder=tmp_path)
+    assert (plain.returncode, plain.stdout) == (2, "")
+    assert plain.stderr == "This is not a text file. Upload JSONL (one object a line) or a JSON array.\n"
+
+
+def test_wrong_arguments_are_2(tmp_path: Path) -> None:
+    for arguments, code in (
+        (("--max-tokens", "4097"), "parameter_range"),
+        (("--max-tokens", "0"), "parameter_range"),
+        (("--max-tokens", "many"), "parameter_whole"),
+        (("--base", "no such base"), "base_missing"),
+    ):
+        done = run("validate", str(GOOD), "--json", *arguments, folder=tmp_path)
+        assert done.returncode == 2
+        assert json.loads(done.stdout)["error"]["code"] == code
+    assert run("validate", folder=tmp_path).returncode == 2
+
+
+def test_a_base_whose_vocabulary_is_broken_is_2_without_a_traceback(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (base / name).write_text("{}")
+    done = run("validate", str(GOOD), "--base", str(base), folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "broke off" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_costs_only_the_tokens(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    done = run("validate", str(GOOD), folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "not counted" in done.stdout
+
+
+def test_a_terminal_is_told_that_it_still_reads(tmp_path: Path) -> None:
+    (tmp_path / "long.jsonl").write_text("".join(row(f"Why is it {n} and not {n + 1}?") for n in range(60_000)))
+    mine, its = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "validate", "long.jsonl", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "en_GB.UTF-8"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=its,
+    )
+    os.close(its)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert json.loads(out)["rows"] == 60_000
+    shown = os.read(mine, 1 << 16).decode()
+    os.close(mine)
+    assert shown.startswith("\rstill reading … 1 s")
+    assert shown.endswith("\r\x1b[K")
