@@ -8,6 +8,7 @@ process (resident, of the process alone; peaks where the system tells them).
 
 import asyncio
 import json
+import re
 import sys
 import tempfile
 import time
@@ -109,6 +110,16 @@ def says(words: str) -> Callable[[dict[str, Any]], bool]:
     return lambda body: words in json.dumps(body, ensure_ascii=False)
 
 
+def at_step(least: int) -> Callable[[dict[str, Any]], bool]:
+    """A job's card that shows this step or a later one: a page is told of progress now and then, not of every step."""
+
+    def reached(body: dict[str, Any]) -> bool:
+        found = re.search(r"Step (\d+) of", json.dumps(body, ensure_ascii=False))
+        return found is not None and int(found[1]) >= least
+
+    return reached
+
+
 def memory(word: str) -> str:
     """Resident and peak memory in MB of the newest process whose command line has this word."""
     for process in sorted(psutil.process_iter(["cmdline", "create_time"]), key=lambda p: -p.info["create_time"]):
@@ -188,9 +199,9 @@ async def visit(bot: BotProcess, session: aiohttp.ClientSession, show: Callable[
     number, _ = await visitor.until(says('"Start"'))
     begun = time.perf_counter()
     await visitor.press(number, "Start")
-    await visitor.until(says("Step 1 of"))
-    show("Start to first optimiser step", f"{time.perf_counter() - begun:.1f} s")
-    await visitor.until(says("Step 10 of"))
+    await visitor.until(at_step(1))
+    show("Start to first optimiser step on the card", f"{time.perf_counter() - begun:.1f} s")
+    await visitor.until(at_step(10))
     bot_memory, trainer_memory = memory("bot run"), memory("local.trainer")
     while "no such" not in (now := memory("local.trainer")):
         trainer_memory = now
@@ -205,11 +216,11 @@ async def visit(bot: BotProcess, session: aiohttp.ClientSession, show: Callable[
     await visitor.until(says("From now on everybody talks"))
     for index, question in enumerate(QUESTIONS):
         first, speed, length = await ask(visitor, question)
-        cold = "the model server not running" if index == 0 else "warm"
+        cold = "right after a model was chosen" if index == 0 else "warm"
         show(f"question to first word on the page, {cold}", f"{first:.2f} s, then {speed:.0f} characters/s ({length})")
     show("memory: bot", bot_memory)
     show("memory: trainer", trainer_memory)
-    show("memory: model server", memory("local.server"))
+    show("memory: model server", memory("local/server.py"))
     await visitor.close()
 
 

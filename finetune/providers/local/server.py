@@ -30,9 +30,9 @@ def _parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
     parameters.api_keys = [settings["api_key"]]
-    parameters.n_ctx = settings["context"] * 2
+    parameters.n_ctx = settings["context"] * 3 // 2
     parameters.n_parallel = settings["slots"]
-    # One pool of memory for all conversations: it holds two full ones, or many short ones.
+    # One pool of memory for all conversations: it holds a full one beside some short ones, or many short ones.
     parameters.kv_unified = True
     parameters.n_batch = parameters.n_ubatch = settings["batch"]
     parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_Q8_0
