@@ -1,28 +1,35 @@
 """One pass over a file: rows in, report and canonical form out."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
-
-import orjson
+from typing import TYPE_CHECKING, BinaryIO
 
 from finetune.datasets.archives import Content, opened
+from finetune.datasets.blocks import Block, Blocks
+from finetune.datasets.copying import Canonical
 from finetune.datasets.elements import elements
 from finetune.datasets.encoding import Encoding, recognise, to_utf8
 from finetune.datasets.findings import Finding, Problem, shown
-from finetune.datasets.formats import DatasetFormat, Message
+from finetune.datasets.formats import DatasetFormat, Message, Messages
 from finetune.datasets.ledger import Ledger
-from finetune.datasets.lines import MAX_ROW_BYTES, lines
+from finetune.datasets.lines import MAX_ROW_BYTES, TOO_LONG, lines
 from finetune.datasets.report import Report
 from finetune.datasets.sniff import format_of, refuse_binary, shape_of
-from finetune.datasets.statistics import Fingerprints, Statistics
+from finetune.datasets.statistics import LOOKED_AT, Fingerprints, Statistics
+from finetune.datasets.style import COMPACT, beginning_of, style_of, text_of
 from finetune.datasets.tables import Table, binary_table, delimiter_of, text_table
 from finetune.datasets.tokens import TokenCounter
 from finetune.errors import DatasetError
 
+if TYPE_CHECKING:
+    from finetune.datasets.facts import Facts
+
 FEW_ROWS = 10
 CHUNK = 1 << 20
+# Smaller files are judged row by row: what looks at whole blocks takes as long to be imported as that does.
+BLOCKS_FROM = 8 << 20
 _HEAD = 1 << 18
 
 # A place in the file as one number, for the fingerprints: the line, then the row of an array.
@@ -68,7 +75,12 @@ class _Run:
             self.container, self.format = shape.container, shape.format
             text = self._with(beginning)
             self._found = elements(text) if shape.container == "json" else lines(text)
-        self._out = out
+        # Blocks are read by their place in the file, so it has to be the text itself.
+        plain = self.container == "jsonl" and self.format.name == Messages.name and not self.encoding.converts
+        self._by_blocks = plain and tokenizer is None
+        self._style = style_of(beginning) if plain else COMPACT
+        self._descriptor = content.file.fileno()
+        self._out = Canonical(self._descriptor, out.fileno())
         self._ledger = Ledger()
         self._statistics = Statistics()
         self._fingerprints = Fingerprints()
@@ -109,8 +121,12 @@ class _Run:
 
     def report(self) -> Report:
         """Judge all rows."""
-        for line, row, content in self._found:
-            self._judge(line, row, content)
+        if self._by_blocks and os.fstat(self._descriptor).st_size >= BLOCKS_FROM:
+            self._judge_blocks()
+        else:
+            for line, row, content in self._found:
+                self._judge(line, row, content)
+        self._out.flush()
         self._judge_file(self._content.name)
         return self._report()
 
@@ -134,9 +150,58 @@ class _Run:
             self._windows_line = line
         self._keep(messages, line << _ROW_BITS | (row or 0))
 
+    def _judge_blocks(self) -> None:
+        # Its import takes longer than a small file.
+        from finetune.datasets.facts import facts_of
+
+        blocks = Blocks(self._descriptor, self.encoding.mark)
+        line = 1
+        for number in range(blocks.count):
+            block = blocks.read(number)
+            if block.data:
+                facts = facts_of(block, self._style)
+                self._fold(block, facts, line)
+                line += facts.lines
+            if block.too_long:
+                self._judge(line, None, TOO_LONG)
+                line += 1
+
+    def _fold(self, block: Block, facts: "Facts", line: int) -> None:
+        """Take up a block's plain rows, and judge the others where they stand between them."""
+        self._statistics.add_figures(facts.turns, facts.characters, facts.histogram)
+        done = 0
+        for odd, before, content in facts.odd_rows(block.data):
+            self._fold_plain(block, facts, line, done, before)
+            done = before
+            self._judge(line + odd, None, content)
+        self._fold_plain(block, facts, line, done, len(facts.line))
+
+    def _fold_plain(self, block: Block, facts: "Facts", line: int, begin: int, end: int) -> None:
+        """The plain rows from one number to another, between which nothing else stands."""
+        if begin == end:
+            return
+        self._rows += end - begin
+
+        def answer(number: int) -> str:
+            low, high = facts.answers[begin + number]
+            return beginning_of(block.data[low:high], LOOKED_AT)
+
+        prompts = Counter(facts.prompts[begin:end]).items()
+        self._statistics.add_rows(end - begin, [(text_of(prompt), rows) for prompt, rows in prompts], answer)
+        first = line + facts.line[begin]
+        self._fingerprints.extend(
+            facts.prints[begin:end], range(first << _ROW_BITS, first + end - begin << _ROW_BITS, 1 << _ROW_BITS)
+        )
+        if not self._ledger.errors:
+            last = facts.end[end - 1]
+            missing = block.line_end_added and last + 1 == len(block.data)
+            self._out.keep(block.begin + facts.begin[begin], block.begin + last + (not missing))
+            if missing:
+                self._out.write(b"\n")
+
     def _keep(self, messages: list[Message], place: int) -> None:
-        canonical = orjson.dumps({"messages": messages}, option=orjson.OPT_APPEND_NEWLINE)
-        self._fingerprints.add(canonical, place)
+        canonical = self._style.row(messages)
+        self._fingerprints.add(canonical[:-1], place)
         characters = self._statistics.add(messages)
         if self._tokens is not None:
             self._tokens.add(messages, len(canonical), characters)

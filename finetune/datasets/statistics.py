@@ -3,7 +3,7 @@
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from finetune.datasets.formats.format import Message
 
@@ -11,7 +11,7 @@ BUCKETS = 16
 PROMPTS_SHOWN = 5
 _ALL_ROWS = 1024  # languages: every row up to here, then one in sixteen
 _SAMPLE = 16
-_LOOKED_AT = 240  # characters of a row's last answer that decide its language
+LOOKED_AT = 240  # characters of a row's last answer that decide its language
 _PROMPT_BYTES = 8 << 20  # distinct system prompts are kept up to this size together
 _SHARD = 1 << 18  # rows whose fingerprints are compared at once
 
@@ -49,13 +49,35 @@ class Statistics:
         self.rows += 1
         return length
 
-    def _count_prompt(self, prompt: str) -> None:
+    def add_figures(self, turns: int, characters: int, histogram: Sequence[int]) -> None:
+        """Add the sums of many rows."""
+        self.turns += turns
+        self.characters += characters
+        for bucket, rows in enumerate(histogram):
+            self.histogram[bucket] += rows
+
+    def add_rows(self, count: int, prompts: Iterable[tuple[str, int]], answer: Callable[[int], str]) -> None:
+        """Count rows that follow each other, whose figures are added by themselves.
+
+        ``prompts``: the different ones with their rows, in the order of the first of each; ``answer``: the beginning
+        of a row's last content, by its number from 0.
+        """
+        for prompt, rows in prompts:
+            self._count_prompt(prompt, rows)
+        every = max(0, min(count, _ALL_ROWS - self.rows))
+        sampled = range(every + -(self.rows + every) % _SAMPLE, count, _SAMPLE)
+        for looked_at in (range(every), sampled):
+            for number in looked_at:
+                self._languages[language_of(answer(number))] += 1
+        self.rows += count
+
+    def _count_prompt(self, prompt: str, rows: int = 1) -> None:
         known = self._prompts.get(prompt)
         if known is not None:
-            self._prompts[prompt] = known + 1
+            self._prompts[prompt] = known + rows
         elif self._prompt_bytes < _PROMPT_BYTES:
             # Past that size new ones are not told apart any more; those that are frequent came before.
-            self._prompts[prompt] = 1
+            self._prompts[prompt] = rows
             self._prompt_bytes += 4 * len(prompt) + 64
 
     @property
@@ -77,7 +99,7 @@ class Statistics:
 
 def language_of(text: str) -> str:
     """``zh``, ``en`` or ``other`` by the script of the text's beginning."""
-    piece = text[:_LOOKED_AT]
+    piece = text[:LOOKED_AT]
     if piece.isascii():
         return "en" if _LATIN.search(piece) else "other"
     han, latin = _letters(_HAN, piece), _letters(_LATIN, piece)
@@ -104,6 +126,11 @@ class Fingerprints:
         """Remember a canonical row at a place (any number that is not negative)."""
         self._prints.append(hash(row))
         self._places.append(place)
+
+    def extend(self, prints: Iterable[int], places: Iterable[int]) -> None:
+        """Remember canonical rows by their hashes."""
+        self._prints.extend(prints)
+        self._places.extend(places)
 
     def duplicates(self) -> Iterator[tuple[int, int]]:
         """Pairs of places: a row, and the first that was equal to it."""
