@@ -1,39 +1,32 @@
 """One pass over a file: rows in, report and canonical form out."""
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from finetune.datasets.archives import Content, opened
-from finetune.datasets.blocks import Block, Blocks
+from finetune.datasets.blocks import Blocks
 from finetune.datasets.copying import Canonical
 from finetune.datasets.elements import elements
 from finetune.datasets.encoding import Encoding, recognise, to_utf8
 from finetune.datasets.findings import Finding, Problem, shown
 from finetune.datasets.formats import DatasetFormat, Message, Messages
-from finetune.datasets.ledger import Ledger
-from finetune.datasets.lines import MAX_ROW_BYTES, TOO_LONG, lines
+from finetune.datasets.lines import MAX_ROW_BYTES, lines
 from finetune.datasets.report import Report
 from finetune.datasets.sniff import format_of, refuse_binary, shape_of
-from finetune.datasets.statistics import LOOKED_AT, Fingerprints, Statistics
-from finetune.datasets.style import COMPACT, beginning_of, style_of, text_of
+from finetune.datasets.style import COMPACT, style_of
 from finetune.datasets.tables import Table, binary_table, delimiter_of, text_table
+from finetune.datasets.tally import ROW_BITS, Tally
 from finetune.datasets.tokens import TokenCounter
 from finetune.errors import DatasetError
-
-if TYPE_CHECKING:
-    from finetune.datasets.facts import Facts
 
 FEW_ROWS = 10
 CHUNK = 1 << 20
 # Smaller files are judged row by row: what looks at whole blocks takes as long to be imported as that does.
 BLOCKS_FROM = 8 << 20
 _HEAD = 1 << 18
-
-# A place in the file as one number, for the fingerprints: the line, then the row of an array.
-_ROW_BITS = 31
+_PIECE = 16 << 20
 
 
 def judge(source: Path, canonical: Path, *, tokenizer: Path | None = None, name: str | None = None) -> Report:
@@ -41,12 +34,22 @@ def judge(source: Path, canonical: Path, *, tokenizer: Path | None = None, name:
 
     ``name`` is the file's name as people know it. Raises :class:`DatasetError` for what is no dataset at all.
     """
+    _keep_memory()
     with opened(source, name or source.name, canonical.parent) as content, canonical.open("wb") as out:
         run = _Run(content, out, tokenizer)
         report = run.report()
         out.flush()
         os.fsync(out.fileno())
     return report
+
+
+def _keep_memory() -> None:
+    """Have the allocator keep what is freed: fetching it again for every block costs more than judging it.
+
+    To glibc a large piece that is freed tells how large the pieces are that will be wanted again.
+    """
+    del_me = bytearray(_PIECE)
+    del del_me
 
 
 class _Run:
@@ -79,13 +82,8 @@ class _Run:
         plain = self.container == "jsonl" and self.format.name == Messages.name and not self.encoding.converts
         self._by_blocks = plain and tokenizer is None
         self._style = style_of(beginning) if plain else COMPACT
-        self._descriptor = content.file.fileno()
-        self._out = Canonical(self._descriptor, out.fileno())
-        self._ledger = Ledger()
-        self._statistics = Statistics()
-        self._fingerprints = Fingerprints()
+        self._tally = Tally(Canonical(content.file.fileno(), out.fileno()))
         self._tokens = TokenCounter(tokenizer) if tokenizer else None
-        self._rows = 0
         self._windows_line: int | None = None
 
     def _beginning(self) -> bytes:
@@ -121,95 +119,53 @@ class _Run:
 
     def report(self) -> Report:
         """Judge all rows."""
-        if self._by_blocks and os.fstat(self._descriptor).st_size >= BLOCKS_FROM:
+        if self._by_blocks and os.fstat(self._content.file.fileno()).st_size >= BLOCKS_FROM:
             self._judge_blocks()
         else:
             for line, row, content in self._found:
                 self._judge(line, row, content)
-        self._out.flush()
+        self._tally.canonical.flush()
         self._judge_file(self._content.name)
         return self._report()
 
     def _judge(self, line: int, row: int | None, content: bytes | Problem) -> None:
         if isinstance(content, Problem):
             # Between the elements of an array something may be wrong that is no row.
-            self._rows += content.code in ("too_long", "array_unclosed", "cells_too_many", "cell_bad_text")
-            self._ledger.add(content, line, row)
+            self._tally.rows += content.code in ("too_long", "array_unclosed", "cells_too_many", "cell_bad_text")
+            self._tally.ledger.add(content, line, row)
             return
         messages = self.format.quick(content)
         if messages is None:
             reading = self.format.careful(content)
             for problem in reading.problems:
-                self._ledger.add(problem, line, row)
+                self._tally.ledger.add(problem, line, row)
             messages = reading.messages
             if messages is None:
-                self._rows += not any(problem.code == "blank_line" for problem in reading.problems)
+                self._tally.rows += not any(problem.code == "blank_line" for problem in reading.problems)
                 return
-        self._rows += 1
+        self._tally.rows += 1
         if self._windows_line is None and content.endswith(b"\r"):
             self._windows_line = line
-        self._keep(messages, line << _ROW_BITS | (row or 0))
+        self._keep(messages, line << ROW_BITS | (row or 0))
 
     def _judge_blocks(self) -> None:
         # Its import takes longer than a small file.
-        from finetune.datasets.facts import facts_of
+        from finetune.datasets.bulk import judge_blocks
 
-        blocks = Blocks(self._descriptor, self.encoding.mark)
-        line = 1
-        for number in range(blocks.count):
-            block = blocks.read(number)
-            if block.data:
-                facts = facts_of(block, self._style)
-                self._fold(block, facts, line)
-                line += facts.lines
-            if block.too_long:
-                self._judge(line, None, TOO_LONG)
-                line += 1
-
-    def _fold(self, block: Block, facts: "Facts", line: int) -> None:
-        """Take up a block's plain rows, and judge the others where they stand between them."""
-        self._statistics.add_figures(facts.turns, facts.characters, facts.histogram)
-        done = 0
-        for odd, before, content in facts.odd_rows(block.data):
-            self._fold_plain(block, facts, line, done, before)
-            done = before
-            self._judge(line + odd, None, content)
-        self._fold_plain(block, facts, line, done, len(facts.line))
-
-    def _fold_plain(self, block: Block, facts: "Facts", line: int, begin: int, end: int) -> None:
-        """The plain rows from one number to another, between which nothing else stands."""
-        if begin == end:
-            return
-        self._rows += end - begin
-
-        def answer(number: int) -> str:
-            low, high = facts.answers[begin + number]
-            return beginning_of(block.data[low:high], LOOKED_AT)
-
-        prompts = Counter(facts.prompts[begin:end]).items()
-        self._statistics.add_rows(end - begin, [(text_of(prompt), rows) for prompt, rows in prompts], answer)
-        first = line + facts.line[begin]
-        self._fingerprints.extend(
-            facts.prints[begin:end], range(first << _ROW_BITS, first + end - begin << _ROW_BITS, 1 << _ROW_BITS)
-        )
-        if not self._ledger.errors:
-            last = facts.end[end - 1]
-            missing = block.line_end_added and last + 1 == len(block.data)
-            self._out.keep(block.begin + facts.begin[begin], block.begin + last + (not missing))
-            if missing:
-                self._out.write(b"\n")
+        blocks = Blocks(self._content.file.fileno(), self.encoding.mark)
+        judge_blocks(blocks, self._style, self._tally, lambda line, content: self._judge(line, None, content))
 
     def _keep(self, messages: list[Message], place: int) -> None:
         canonical = self._style.row(messages)
-        self._fingerprints.add(canonical[:-1], place)
-        characters = self._statistics.add(messages)
+        self._tally.fingerprints.add(canonical[:-1], place)
+        characters = self._tally.statistics.add(messages)
         if self._tokens is not None:
             self._tokens.add(messages, len(canonical), characters)
-        if not self._ledger.errors:
-            self._out.write(canonical)
+        if not self._tally.ledger.errors:
+            self._tally.canonical.write(canonical)
 
     def _judge_file(self, name: str) -> None:
-        add = self._ledger.add
+        add = self._tally.ledger.add
         if self.encoding.mark and not self.encoding.converts:
             literal = self.container == "jsonl" and self.format.rows_are_messages
             add(Problem("byte_order_mark" if literal else "mark_taken_off"), 1)
@@ -222,33 +178,33 @@ class _Run:
             add(Problem("json_holds_lines"), 1)
         if ending in ("jsonl", "ndjson") and self.container == "json":
             add(Problem("lines_hold_json"), 1)
-        if 0 < self._statistics.rows < FEW_ROWS:
-            add(Problem("few_rows", None, {"rows": str(self._statistics.rows)}), 1)
-        if (variety := self._statistics.prompt_variety) > 1:
+        if 0 < self._tally.statistics.rows < FEW_ROWS:
+            add(Problem("few_rows", None, {"rows": str(self._tally.statistics.rows)}), 1)
+        if (variety := self._tally.statistics.prompt_variety) > 1:
             add(Problem("system_varies", None, {"prompts": str(variety)}), 1)
-        if not self._rows:
+        if not self._tally.rows:
             raise DatasetError("dataset_empty")
 
     def _duplicates(self) -> int:
         count = 0
-        row_mask = (1 << _ROW_BITS) - 1
-        for place, earlier in self._fingerprints.duplicates():
+        row_mask = (1 << ROW_BITS) - 1
+        for place, earlier in self._tally.fingerprints.duplicates():
             count += 1
             row, first_row = place & row_mask, earlier & row_mask
-            code, first = ("duplicate_row", first_row) if row else ("duplicate", earlier >> _ROW_BITS)
-            self._ledger.add(Problem(code, None, {"first": str(first)}), place >> _ROW_BITS, row or None)
+            code, first = ("duplicate_row", first_row) if row else ("duplicate", earlier >> ROW_BITS)
+            self._tally.ledger.add(Problem(code, None, {"first": str(first)}), place >> ROW_BITS, row or None)
         return count
 
     def _report(self) -> Report:
         duplicates = self._duplicates()
-        statistics = self._statistics
+        statistics = self._tally.statistics
         tokens, longest = self._tokens.result() if self._tokens else (None, None)
-        findings: tuple[Finding, ...] = self._ledger.findings()
+        findings: tuple[Finding, ...] = self._tally.ledger.findings()
         return Report(
             format=self.format.name,
             container=".".join(filter(None, (self.container, self._content.archive))),
             encoding=self.encoding.name,
-            rows=self._rows,
+            rows=self._tally.rows,
             good_rows=statistics.rows,
             turns=statistics.turns,
             characters=statistics.characters,
@@ -259,8 +215,8 @@ class _Run:
             languages=statistics.languages,
             length_histogram=tuple(statistics.histogram),
             findings=findings,
-            findings_total=self._ledger.total,
-            by_rule=self._ledger.by_rule,
+            findings_total=self._tally.ledger.total,
+            by_rule=self._tally.ledger.by_rule,
             notes=self.format.notes,
         )
 

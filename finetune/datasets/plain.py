@@ -58,7 +58,7 @@ class Plain:
 def scan(data: bytes, style: Style) -> Plain:
     """Look through a block of whole lines, each with its line end."""
     block = np.frombuffer(data, np.uint8)
-    marks = _marks(block)
+    marks = _marks(data, block)
     if marks is None:
         return _none(block)
     marks, escapes, against = _without_escapes(block, marks)
@@ -87,11 +87,12 @@ def _none(block: Bytes) -> Plain:
     return Plain(none, none, none, none, none, none, none, none, none, ends)
 
 
-def _marks(block: Bytes) -> Places | None:
+def _marks(data: bytes, block: Bytes) -> Places | None:
     """Where quotes, backslashes and control characters stand; None when there are far too many."""
-    found = block == _QUOTE
-    found |= block == _BACKSLASH
-    found |= block < 0x20
+    # One bit turned, the quote follows on the control characters.
+    found = (block ^ 2) <= _QUOTE ^ 2
+    if b"\\" in data:
+        found |= block == _BACKSLASH
     if int(np.count_nonzero(found)) * _DENSEST > len(block):
         return None
     return np.flatnonzero(found)
@@ -164,7 +165,8 @@ class _Counts:
     def before(self, places: Places) -> Places:
         word, bit = places >> 6, (places & 63).astype(np.uint64)
         part = self._words[word] & ((np.uint64(1) << bit) - np.uint64(1))
-        return self._before[word] + np.bitwise_count(part)
+        before: Places = self._before[word] + np.bitwise_count(part)
+        return before
 
 
 class _Rows:
@@ -220,12 +222,13 @@ class _Rows:
         if last < 0:
             return np.zeros(len(places), np.bool_)
         windows = np.ndarray((last + 1,), f"S{length}", self._data, strides=(1,))
-        return (windows[np.minimum(places, last)] == text) & (places <= last)
+        found: Flags = (windows[np.minimum(places, last)] == text) & (places <= last)
+        return found
 
     def _are_blank(self, begin: Places, end: Places) -> Flags:
         """Whether contents are empty or white."""
         block = self._block
-        blank = begin == end
+        blank: Flags = begin == end
         maybe = _MAY_BE_SPACE[block[begin]] & _MAY_END_SPACE[block[end - 1]] & ~blank
         for at in np.flatnonzero(maybe).tolist():
             blank[at] = text_of(self._data[begin[at] : end[at]]).isspace()

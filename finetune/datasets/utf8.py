@@ -21,13 +21,15 @@ def broken(data: bytes, block: Bytes, continuing: Flags) -> list[NDArray[np.intp
 
     Each broken piece gives a place within itself or the byte after it.
     """
-    expected = np.zeros(len(block), np.bool_)
+    expected = np.empty(len(block), np.bool_)
+    expected[0] = False
     np.greater_equal(block[:-1], 0xC2, out=expected[1:])
     expected[2:] |= block[:-2] >= 0xE0
     highest = int(block.max())
     if highest >= 0xF0:
         expected[3:] |= block[:-3] >= 0xF0
-    wrong = [np.flatnonzero(expected != continuing)] if not np.array_equal(expected, continuing) else []
+    np.not_equal(expected, continuing, out=expected)
+    wrong = [np.flatnonzero(expected)] if expected.any() else []
     wrong += [np.flatnonzero(block == never[0]) for never in _NEVER if never[0] <= highest and never in data]
     for lead, low, high in _SECOND:
         if lead[0] <= highest and lead in data:
