@@ -1,6 +1,5 @@
 """Judging chat messages a block at a time: the plain rows all together, every other one by itself in its place."""
 
-from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +10,7 @@ from finetune.datasets.findings import Problem
 from finetune.datasets.languages import languages_of
 from finetune.datasets.lines import TOO_LONG
 from finetune.datasets.statistics import LOOKED_AT
-from finetune.datasets.style import Style, beginning_of, text_of
+from finetune.datasets.style import Style, beginning_of
 from finetune.datasets.tally import ROW_BITS, Tally
 
 JudgeRow = Callable[[int, bytes | Problem], None]
@@ -55,23 +54,17 @@ class _Fold:
             return
         facts, tally = self._facts, self._tally
         tally.rows += count
-        prompts = Counter(facts.prompts[begin:end])
-        sampled = tally.statistics.add_rows(count, [(text_of(prompt), rows) for prompt, rows in prompts.items()])
-        tally.statistics.add_languages(languages_of([self._answer(begin + number) for number in sampled]))
+        sampled = tally.statistics.add_rows(count, facts.prompts.of_rows(begin, end))
+        tally.statistics.add_languages(languages_of(self._answers([begin + number for number in sampled])))
         first = self._line + int(facts.line[begin])
         places = np.arange(first, first + count) << ROW_BITS
         tally.fingerprints.extend(facts.prints[begin:end].tobytes(), places.tobytes())
         if not tally.ledger.errors:
-            self._keep(int(facts.begin[begin]), int(facts.end[end - 1]))
+            rows = memoryview(self._block.data)[facts.begin[begin] : facts.end[end - 1] + 1]
+            tally.canonical.write(rows)
 
-    def _answer(self, row: int) -> str:
-        facts = self._facts
-        return beginning_of(self._block.data[facts.answer[row] : facts.answer_end[row]], LOOKED_AT)
-
-    def _keep(self, begin: int, end: int) -> None:
-        block, canonical = self._block, self._tally.canonical
-        if block.line_end_added and end + 1 == len(block.data):
-            canonical.keep(block.begin + begin, block.begin + end)
-            canonical.write(b"\n")
-        else:
-            canonical.keep(block.begin + begin, block.begin + end + 1)
+    def _answers(self, rows: list[int]) -> list[str]:
+        """The beginnings of the last contents of rows."""
+        data, facts = self._block.data, self._facts
+        spans = zip(facts.answer[rows].tolist(), facts.answer_end[rows].tolist(), strict=True)
+        return [beginning_of(data, begin, end, LOOKED_AT) for begin, end in spans]

@@ -1,72 +1,51 @@
-"""Writing the canonical file: rows that are canonical already are copied from the source by the operating system."""
+"""Writing the canonical file."""
 
 import os
 
-# Less than this is read and written with what stands around it.
-_WORTH_A_CALL = 1 << 17
-# So much may wait, lest it has to be fetched from the disk again.
-_WAITING = 8 << 20
+# Rows are gathered until they are worth a call of the system.
+_WORTH_A_CALL = 1 << 16
+# Room is asked for in such pieces: a file system finds it faster before the bytes come than after.
+_ROOM = 16 << 20
 
 
 class Canonical:
-    """Takes rows in their order; ``source`` and ``target`` are descriptors, the target's at its end."""
+    """Takes rows in their order. ``target``: a descriptor, at its end; ``expected``: about how long it will become."""
 
-    def __init__(self, source: int, target: int) -> None:
-        self._source, self._target = source, target
-        self._begin = self._end = 0
-        self._buffer: list[bytes] = []
-        self._buffered = 0
+    def __init__(self, target: int, expected: int) -> None:
+        self._target = target
+        self._expected = expected
+        self._room = self._written = 0
+        self._rows: list[bytes | memoryview] = []
+        self._gathered = 0
 
-    def keep(self, begin: int, end: int) -> None:
-        """Rows as they stand in the source."""
-        if begin != self._end or end - self._begin > _WAITING:
-            self._copy()
-            self._begin = begin
-        self._end = end
+    def write(self, rows: bytes | memoryview) -> None:
+        """Rows with their line ends."""
+        self._rows.append(rows)
+        self._gathered += len(rows)
+        if self._gathered > _WORTH_A_CALL:
+            self._write()
 
-    def write(self, rows: bytes) -> None:
-        """Rows that had to be written anew."""
-        self._copy()
-        self._hold(rows)
-
-    def flush(self) -> None:
-        """Write what waits."""
-        self._copy()
+    def finish(self) -> None:
+        """Write what waits, and give back the room that was not needed."""
         self._write()
-
-    def _copy(self) -> None:
-        begin, end = self._begin, self._end
-        self._begin = self._end = 0
-        if end - begin > _WORTH_A_CALL:
-            self._write()
-            while begin < end and (copied := _by_the_system(self._source, self._target, begin, end - begin)):
-                begin += copied
-        while begin < end:
-            piece = os.pread(self._source, min(end - begin, _WAITING), begin)
-            if not piece:
-                raise OSError("the file became shorter while it was read")
-            self._hold(piece)
-            begin += len(piece)
-
-    def _hold(self, rows: bytes) -> None:
-        self._buffer.append(rows)
-        self._buffered += len(rows)
-        if self._buffered > _WORTH_A_CALL:
-            self._write()
+        if self._room:
+            os.ftruncate(self._target, self._written)
 
     def _write(self) -> None:
-        rest = memoryview(b"".join(self._buffer))
+        self._reserve()
+        rest = memoryview(self._rows[0] if len(self._rows) == 1 else b"".join(self._rows))
         while rest:
-            rest = rest[os.write(self._target, rest) :]
-        self._buffer.clear()
-        self._buffered = 0
+            count = os.write(self._target, rest)
+            self._written += count
+            rest = rest[count:]
+        self._rows.clear()
+        self._gathered = 0
 
-
-def _by_the_system(source: int, target: int, begin: int, count: int) -> int:
-    """How many bytes the system copied by itself; 0 where it cannot, as between some file systems."""
-    if not hasattr(os, "copy_file_range"):
-        return 0
-    try:
-        return os.copy_file_range(source, target, count, begin)
-    except OSError:
-        return 0
+    def _reserve(self) -> None:
+        room = min(self._expected, self._written + self._gathered + _ROOM)
+        if self._written + self._gathered > self._room and room - self._room > _WORTH_A_CALL:
+            try:
+                os.posix_fallocate(self._target, self._room, room - self._room)
+                self._room = room
+            except (OSError, AttributeError):  # not everywhere, and nothing depends on it
+                self._expected = 0

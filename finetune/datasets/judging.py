@@ -82,7 +82,7 @@ class _Run:
         plain = self.container == "jsonl" and self.format.name == Messages.name and not self.encoding.converts
         self._by_blocks = plain and tokenizer is None
         self._style = style_of(beginning) if plain else COMPACT
-        self._tally = Tally(Canonical(content.file.fileno(), out.fileno()))
+        self._tally = Tally(Canonical(out.fileno(), os.fstat(content.file.fileno()).st_size))
         self._tokens = TokenCounter(tokenizer) if tokenizer else None
         self._windows_line: int | None = None
 
@@ -124,7 +124,7 @@ class _Run:
         else:
             for line, row, content in self._found:
                 self._judge(line, row, content)
-        self._tally.canonical.flush()
+        self._tally.canonical.finish()
         self._judge_file(self._content.name)
         return self._report()
 

@@ -93,9 +93,8 @@ def _marks(data: bytes, block: Bytes) -> Places | None:
     found = (block ^ 2) <= _QUOTE ^ 2
     if b"\\" in data:
         found |= block == _BACKSLASH
-    if int(np.count_nonzero(found)) * _DENSEST > len(block):
-        return None
-    return np.flatnonzero(found)
+    marks = np.flatnonzero(found)
+    return marks if len(marks) * _DENSEST <= len(block) else None
 
 
 def _without_escapes(block: Bytes, marks: Places) -> tuple[Places, Places, list[Places]]:
@@ -201,10 +200,10 @@ class _Rows:
         good &= (last == ends - len(style.closing)) & self._stands(last, style.closing)
         # The other messages of all rows.
         row, number = _numbered(sizes - 1)
-        closing = quotes[first[row] + number * _QUOTES_OF_MESSAGE + 9]
-        key = quotes[first[row] + number * _QUOTES_OF_MESSAGE + 10]
-        right = key - closing == style.turning("").index(b'"role"')
-        asks = (number + 1 - prompted[row]) & 1 == 0
+        before = first[row] + number * _QUOTES_OF_MESSAGE + (_QUOTES_OF_ROW + _QUOTES_OF_MESSAGE - 1)
+        closing = quotes[before]
+        right = quotes[before + 1] - closing == style.turning("").index(b'"role"')
+        asks = (number + prompted[row]) & 1 == 1
         right[asks] &= self._stands(closing[asks], style.turning("user"))
         right[~asks] &= self._stands(closing[~asks], style.turning("assistant"))
         good[row[~right]] = False
@@ -217,12 +216,7 @@ class _Rows:
 
     def _stands(self, places: Places, text: bytes) -> Flags:
         """Whether a text stands at places of the block."""
-        length = len(text)
-        last = len(self._block) - length
-        if last < 0:
-            return np.zeros(len(places), np.bool_)
-        windows = np.ndarray((last + 1,), f"S{length}", self._data, strides=(1,))
-        found: Flags = (windows[np.minimum(places, last)] == text) & (places <= last)
+        found: Flags = texts_at(self._data, places, len(text)) == text
         return found
 
     def _are_blank(self, begin: Places, end: Places) -> Flags:
@@ -267,6 +261,17 @@ class _Rows:
             characters=characters,
             line_ends=self._ends,
         )
+
+
+def texts_at(data: bytes, places: Places, length: int) -> NDArray[np.bytes_]:
+    """The texts of one length at places of a block; empty where it has not so much left."""
+    last = len(data) - length
+    if last < 0:
+        return np.zeros(len(places), f"S{length}")
+    texts: NDArray[np.bytes_] = np.ndarray((last + 1,), f"S{length}", data, strides=(1,))[np.minimum(places, last)]
+    if len(places) and int(places.max()) > last:
+        texts[places > last] = b""
+    return texts
 
 
 def _numbered(counts: Places) -> tuple[Places, Places]:

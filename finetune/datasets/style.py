@@ -68,12 +68,15 @@ def text_of(content: bytes) -> str:
     return content.decode()
 
 
-def beginning_of(content: bytes, characters: int) -> str:
-    """The first characters of it; perhaps some more."""
+def beginning_of(data: bytes, begin: int, end: int, characters: int) -> str:
+    """The first characters, perhaps some more, of the content between two places."""
     # A character takes four bytes at most, an escape two.
-    piece = content[: 4 * characters + 4]
-    if len(piece) < len(content):
-        piece = piece.decode(errors="ignore").encode()
-        if (len(piece) - len(piece.rstrip(b"\\"))) % 2:
-            piece = piece[:-1]
-    return text_of(piece)
+    cut = begin + 4 * characters
+    if end <= cut:
+        return text_of(data[begin:end])
+    text = data[begin:cut].decode(errors="ignore")
+    if "\\" in text:
+        if (len(text) - len(text.rstrip("\\"))) % 2:
+            text = text[:-1]
+        return text_of(text.encode())
+    return text
