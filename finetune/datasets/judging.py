@@ -1,40 +1,40 @@
 """One pass over a file: rows in, report and canonical form out."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import orjson
 
-from finetune.datasets.archives import Content, opened
-from finetune.datasets.elements import elements
-from finetune.datasets.encoding import Encoding, recognise, to_utf8
-from finetune.datasets.findings import Finding, Problem, shown
+from finetune.datasets.findings import Finding, Problem
 from finetune.datasets.formats import DatasetFormat, Message
 from finetune.datasets.ledger import Ledger
-from finetune.datasets.lines import MAX_ROW_BYTES, lines
 from finetune.datasets.report import Report
-from finetune.datasets.sniff import format_of, refuse_binary, shape_of
+from finetune.datasets.source import Source, opened
 from finetune.datasets.statistics import Fingerprints, Statistics
-from finetune.datasets.tables import Table, binary_table, delimiter_of, text_table
 from finetune.datasets.tokens import TokenCounter
 from finetune.errors import DatasetError
 
 FEW_ROWS = 10
-CHUNK = 1 << 20
-_HEAD = 1 << 18
 
 # A place in the file as one number, for the fingerprints: the line, then the row of an array.
 _ROW_BITS = 31
 
 
-def judge(source: Path, canonical: Path, *, tokenizer: Path | None = None, name: str | None = None) -> Report:
+def judge(
+    source: Path,
+    canonical: Path,
+    *,
+    tokenizer: Path | None = None,
+    name: str | None = None,
+    reading: str | None = None,
+) -> Report:
     """Judge ``source`` and write its canonical form, synced, to ``canonical`` (complete only if the report is ok).
 
-    ``name`` is the file's name as people know it. Raises :class:`DatasetError` for what is no dataset at all.
+    ``name`` is the file's name as people know it, ``reading`` the format to read it as where several fit. Raises
+    :class:`DatasetError` for what is no dataset at all, and ``dataset_ambiguous`` where somebody has to choose.
     """
-    with opened(source, name or source.name, canonical.parent) as content, canonical.open("wb") as out:
+    with opened(source, name or source.name, canonical.parent, reading) as content, canonical.open("wb") as out:
         run = _Run(content, out, tokenizer)
         report = run.report()
         out.flush()
@@ -45,29 +45,9 @@ def judge(source: Path, canonical: Path, *, tokenizer: Path | None = None, name:
 class _Run:
     """The state of one pass."""
 
-    def __init__(self, content: Content, out: BinaryIO, tokenizer: Path | None) -> None:
-        self._content = content
-        head = _head(content.file)
-        content.file.seek(0)
-        table = binary_table(content.file, head)
-        if table is None:
-            self.encoding: Encoding = recognise(head)
-            if not self.encoding.has_nul_bytes:
-                refuse_binary(head)
-            content.file.seek(0)
-            self._chunks = to_utf8(_chunks(content.file), self.encoding)
-            beginning = self._beginning()
-            table = self._text_table(beginning)
-        else:
-            self.encoding = Encoding("utf-8")
-        if table is not None:
-            self.container, self._found = table.container, table.rows
-            self.format: DatasetFormat = format_of(table.sample)
-        else:
-            shape = shape_of(beginning, whole=len(head) < _HEAD)
-            self.container, self.format = shape.container, shape.format
-            text = self._with(beginning)
-            self._found = elements(text) if shape.container == "json" else lines(text)
+    def __init__(self, source: Source, out: BinaryIO, tokenizer: Path | None) -> None:
+        self._source = source
+        self.format: DatasetFormat = source.format
         self._out = out
         self._ledger = Ledger()
         self._statistics = Statistics()
@@ -76,42 +56,11 @@ class _Run:
         self._rows = 0
         self._windows_line: int | None = None
 
-    def _beginning(self) -> bytes:
-        """Text enough to tell what the file is: the first rows, or one whole row when the first is long."""
-        text = b""
-        for chunk in self._chunks:
-            text += chunk
-            if len(text) > MAX_ROW_BYTES or (len(text) >= _HEAD // 2 and b"\n" in text.strip()):
-                break
-        return text
-
-    def _text_table(self, beginning: bytes) -> Table | None:
-        """The table in a text, when its first rows are of a known shape or at least surely a table."""
-        delimiter = delimiter_of(beginning)
-        if delimiter is None:
-            return None
-        start = text_table(iter([beginning.rsplit(b"\n", 1)[0]]), delimiter)
-        try:
-            format_of(start.sample)
-        except DatasetError as error:
-            if error.code != "dataset_unknown_format":
-                raise
-            second = beginning.lstrip().split(b"\n", 2)[1:2]
-            if second and delimiter.encode() in second[0] and start.sample:
-                columns = shown(", ".join(start.sample[0]), 80) or "–"
-                raise DatasetError("table_columns", kind=start.container.upper(), columns=columns) from error
-            return None
-        return text_table(self._with(beginning), delimiter) if start.sample else None
-
-    def _with(self, beginning: bytes) -> Iterator[bytes]:
-        yield beginning
-        yield from self._chunks
-
     def report(self) -> Report:
         """Judge all rows."""
-        for line, row, content in self._found:
+        for line, row, content in self._source.rows:
             self._judge(line, row, content)
-        self._judge_file(self._content.name)
+        self._judge_file()
         return self._report()
 
     def _judge(self, line: int, row: int | None, content: bytes | Problem) -> None:
@@ -143,19 +92,20 @@ class _Run:
         if not self._ledger.errors:
             self._out.write(canonical)
 
-    def _judge_file(self, name: str) -> None:
+    def _judge_file(self) -> None:
         add = self._ledger.add
-        if self.encoding.mark and not self.encoding.converts:
-            literal = self.container == "jsonl" and self.format.rows_are_messages
+        name, container, encoding = self._source.name, self._source.container, self._source.encoding
+        if encoding.mark and not encoding.converts:
+            literal = container == "jsonl" and self.format.rows_are_messages
             add(Problem("byte_order_mark" if literal else "mark_taken_off"), 1)
-        if self.encoding.converts:
-            add(Problem("converted_text", None, {"encoding": self.encoding.name.upper()}), 1)
+        if encoding.converts:
+            add(Problem("converted_text", None, {"encoding": encoding.name.upper()}), 1)
         if self._windows_line is not None:
             add(Problem("windows_lines"), self._windows_line)
         ending = name.rsplit(".", 1)[-1].lower() if "." in name else ""
-        if ending == "json" and self.container == "jsonl":
+        if ending == "json" and container == "jsonl":
             add(Problem("json_holds_lines"), 1)
-        if ending in ("jsonl", "ndjson") and self.container == "json":
+        if ending in ("jsonl", "ndjson") and container == "json":
             add(Problem("lines_hold_json"), 1)
         if 0 < self._statistics.rows < FEW_ROWS:
             add(Problem("few_rows", None, {"rows": str(self._statistics.rows)}), 1)
@@ -181,8 +131,8 @@ class _Run:
         findings: tuple[Finding, ...] = self._ledger.findings()
         return Report(
             format=self.format.name,
-            container=".".join(filter(None, (self.container, self._content.archive))),
-            encoding=self.encoding.name,
+            container=".".join(filter(None, (self._source.container, self._source.archive))),
+            encoding=self._source.encoding.name,
             rows=self._rows,
             good_rows=statistics.rows,
             turns=statistics.turns,
@@ -196,18 +146,6 @@ class _Run:
             findings=findings,
             findings_total=self._ledger.total,
             by_rule=self._ledger.by_rule,
+            by_code=self._ledger.by_code,
             notes=self.format.notes,
         )
-
-
-def _head(file: BinaryIO) -> bytes:
-    """The first bytes, or as many as it takes to meet one that is not ASCII (within the longest row)."""
-    head = file.read(_HEAD)
-    while head.isascii() and len(head) < MAX_ROW_BYTES and (more := file.read(CHUNK)):
-        head += more
-    return head
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
-        yield chunk

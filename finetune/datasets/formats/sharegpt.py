@@ -156,6 +156,9 @@ def _is_pairs(turns: object) -> bool:
 def _as_message(turn: Any, dialect: tuple[str, str]) -> Any:
     if not isinstance(turn, dict):
         return turn
+    if dialect == ROLE_CONTENT:
+        speaker = turn.get("role")
+        return {**turn, "role": SPEAKERS.get(speaker, speaker)} if isinstance(speaker, str) else turn
     message = {key: item for key, item in turn.items() if key not in ROLE_CONTENT}
     message |= {ours: turn[theirs] for ours, theirs in zip(ROLE_CONTENT, dialect, strict=True) if theirs in turn}
     if isinstance(speaker := message.get("role"), str):
