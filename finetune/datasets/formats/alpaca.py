@@ -16,6 +16,7 @@ from finetune.datasets.formats.common import (
     has_only,
     not_object,
     optional_text_problems,
+    rough_pair,
     text_problems,
 )
 from finetune.datasets.formats.format import Message, Reading
@@ -91,6 +92,10 @@ class Alpaca:
         messages = _conversation(value)
         self._note(value)
         return Reading([*problems, *dropped_keys(value, WATCHED), *warnings_of(messages)], messages)
+
+    def rough(self, value: Any) -> list[Any] | None:
+        """The instruction and the output, as far as they are there."""
+        return rough_pair(value, *NEEDED) if isinstance(value, dict) else None
 
     def _note(self, value: Mapping[str, Any]) -> None:
         self._joined |= bool(value.get("input"))

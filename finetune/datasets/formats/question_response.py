@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from finetune.datasets.decode import Unreadable, decode
-from finetune.datasets.formats.common import dropped_keys, not_object, text_problems
+from finetune.datasets.formats.common import dropped_keys, not_object, rough_pair, text_problems
 from finetune.datasets.formats.format import Message, Reading
 from finetune.datasets.judge import is_suspicious, warnings_of
 
@@ -86,6 +86,13 @@ class QuestionResponse:
         answer = self._answer(value[spelling[1]], reasoning if isinstance(reasoning, str) else "")
         messages = _conversation(value[spelling[0]], answer)
         return Reading([*problems, *dropped_keys(value, spelling), *warnings_of(messages)], messages)
+
+    def rough(self, value: Any) -> list[Any] | None:
+        """The question and the response, as far as they are there."""
+        if not isinstance(value, dict):
+            return None
+        spelling = SPELLINGS["Question" not in value and "Response" not in value]
+        return rough_pair(value, *spelling[:2])
 
     def _answer(self, response: str, _reasoning: str) -> str:
         return response

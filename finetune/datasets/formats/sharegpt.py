@@ -145,6 +145,15 @@ class ShareGPT:
         problems += _in_turns(list(warnings_of(kept)), turns, dialect, len(before))
         return Reading(problems, kept)
 
+    def rough(self, value: Any) -> list[Any] | None:
+        """The turns as messages."""
+        turns = next((value[key] for key in LISTS if key in value), None) if isinstance(value, dict) else None
+        if not isinstance(turns, list):
+            return None
+        system = value.get("system")
+        before = [{"role": "system", "content": system}] if system and isinstance(system, str) else []
+        return [*before, *(_as_message(turn, dialect_of(turns)) for turn in turns)]
+
 
 def _is_pairs(turns: object) -> bool:
     """A dialect that is not read: each item is a question with its answer."""
