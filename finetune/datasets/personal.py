@@ -155,7 +155,8 @@ def _plan(*, mobile: bool) -> re.Pattern[str]:
 
     china = PhoneMetadata.metadata_for_region("CN")
     kind = china and (china.mobile if mobile else china.fixed_line)
-    assert kind and kind.national_number_pattern
+    assert kind
+    assert kind.national_number_pattern
     return re.compile(kind.national_number_pattern)
 
 
