@@ -20,7 +20,7 @@ def rows(canonical: Path, start: int, count: int) -> list[dict[str, Any]]:
 def split(canonical: Path, training: Path, validation: Path, *, share: float, seed: int) -> tuple[int, int]:
     """Divide the rows into two files, both in the order of the original; returns how many went into each.
 
-    ``share`` (0 to below 1) of the rows are held out, at least one when there are two different ones. Equal rows
+    ``share`` (0 to below 1) of the rows are held out, at least one when there are two that are not near. Equal rows
     always stay together, and so do near-duplicates (:mod:`finetune.datasets.near`) with all that are near to them:
     a held-out row is none that was trained on. Past the limits of that module (200,000 different rows, 32 million
     characters) only equal rows do. The same arguments give the same files. With ``share`` 0 or nothing but
