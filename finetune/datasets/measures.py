@@ -149,7 +149,7 @@ def measure(canonical: Path, tokenizer: Path | None = None, *, markers: int = 0)
     rows = 0
     with canonical.open("rb") as file:
         for rows, line in enumerate(file, 1):
-            messages = orjson.loads(line)["messages"]
+            messages = _messages(line)
             lengths.add(messages, len(line))
             near.add(messages)
             personal.add(messages)
@@ -171,6 +171,17 @@ def measure(canonical: Path, tokenizer: Path | None = None, *, markers: int = 0)
         duplicates=_duplicates(near.groups()),
         personal=personal.result(),
     )
+
+
+def _messages(line: bytes) -> "list[Message]":
+    try:
+        found: list[Message] = orjson.loads(line)["messages"]
+    except orjson.JSONDecodeError as error:
+        # The library has no other way to say so.
+        if "memory" in error.msg:
+            raise MemoryError from None
+        raise
+    return found
 
 
 class _Answers:

@@ -1,6 +1,5 @@
 """Near-duplicates, beside a search that compares every pair."""
 
-import random
 import unicodedata
 from collections.abc import Sequence
 from itertools import combinations
@@ -15,7 +14,7 @@ from finetune.datasets import near
 from finetune.datasets.near import METHOD, Near, NearGroups, near_groups
 from finetune.datasets.shingles import SHINGLE, folded
 from tests.finetune.datasets.samples import chat
-from tests.finetune.datasets.words import changed, en, zh
+from tests.finetune.datasets.words import changed, en, seeded, zh
 
 Row = list[dict[str, str]]
 
@@ -54,7 +53,7 @@ def reference(rows: Sequence[Row], threshold: float = METHOD.threshold) -> list[
 
 def drawn(seed: int, count: int = 150) -> list[Row]:
     """Rows of which many are copies of earlier ones with a few characters changed, some beyond recognition."""
-    chance = random.Random(seed)
+    chance = seeded(seed)
     rows: list[Row] = []
     for _ in range(count):
         if rows and chance.random() < 0.5:
@@ -76,7 +75,9 @@ def test_the_clusters_are_those_of_comparing_all_pairs(seed: int) -> None:
     assert not found.sampled
 
 
-words = st.lists(st.sampled_from(["出门", "遇见", "贵人", "ab", "Ａ", "，", " ", "明天下雨记得带伞", "12"]), max_size=25)
+words = st.lists(
+    st.sampled_from(["出门", "遇见", "贵人", "ab", "Ａ", "，", " ", "明天下雨记得带伞", "12"]), max_size=25
+)
 
 
 @given(texts=st.lists(words.map("".join), max_size=14))
@@ -99,7 +100,7 @@ def test_clusters_are_a_partition_and_join_nothing_that_is_not_near(texts: list[
 
 
 def test_equal_rows_and_near_ones_are_counted_apart() -> None:
-    chance = random.Random(1)
+    chance = seeded(1)
     text, other = zh(chance, 200), zh(chance, 200)
     near_text = "乙" + text[1:]
     found = near_groups([row("问", each) for each in (text, other, text, near_text, near_text, other, "短")])
@@ -144,7 +145,7 @@ def test_a_single_row_is_alone() -> None:
 
 
 def test_a_chain_of_small_changes_is_one_cluster() -> None:
-    chance = random.Random(2)
+    chance = seeded(2)
     text, rows = zh(chance, 300), []
     for _ in range(400):
         text = changed(chance, text, 2)
@@ -153,7 +154,7 @@ def test_a_chain_of_small_changes_is_one_cluster() -> None:
 
 
 def same_beginning(count: int, common: int, own: int) -> list[Row]:
-    chance = random.Random(3)
+    chance = seeded(3)
     text = zh(chance, common)
     return [row(text, "".join(chr(chance.randint(0x4E00, 0x9000)) for _ in range(own))) for _ in range(count)]
 
@@ -171,7 +172,7 @@ def test_past_its_budget_it_stops_and_says_so(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_pair_in_a_crowded_bucket_is_found() -> None:
     """The bucket's first rows are strangers; the two are far from each other in it."""
-    chance = random.Random(4)
+    chance = seeded(4)
     rows = same_beginning(400, 200, 90)
     rows[120] = row(rows[120][1]["content"], zh(chance, 90))
     rows[300] = row(rows[120][1]["content"], changed(chance, rows[120][2]["content"], 1))
@@ -184,7 +185,7 @@ def test_many_equal_rows_are_kept_once() -> None:
 
 
 def test_of_a_very_long_row_the_beginning_is_compared() -> None:
-    chance = random.Random(5)
+    chance = seeded(5)
     text = zh(chance, 5000) * (near.MAX_ROW_CHARACTERS // 5000 + 1)
     found = near_groups([row("问", text + "甲" * 500_000), row("问", text + "乙" * 500_000), row("问", "答")])
     assert list(found) == [[0, 1]]

@@ -8,7 +8,12 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 _ZH = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏闰余成岁律吕调阳云腾致雨露结为霜金生丽水玉出昆冈"
-_EN = "the a lucky road river opens closes before after noon stranger letter friend brings takes waits for you".split()
+_EN = ["the", "a", "lucky", "road", "river", "opens", "closes", "before", "noon", "stranger", "letter", "brings", "you"]
+
+
+def seeded(seed: int) -> random.Random:
+    """Chance that is the same in every run."""
+    return random.Random(seed)  # noqa: S311
 
 
 def zh(chance: random.Random, length: int) -> str:
@@ -30,7 +35,7 @@ def changed(chance: random.Random, text: str, places: int) -> str:
 
 
 def word_tokenizer(folder: Path) -> Path:
-    """One token a word, and a Chinese passage between two marks is one."""
+    """A ``tokenizer.json`` in ``folder``; a Chinese passage between two marks is one word."""
     made = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     made.pre_tokenizer = Whitespace()
     made.save(str(folder / "tokenizer.json"))
