@@ -179,6 +179,15 @@ def test_past_the_limit_rows_are_estimated_from_those_that_were_counted(tokenize
     assert (found.rows[1000], int(found.rows.argmax())) == (3004, 1000) or found.rows[1000] == truth.rows[1000]
 
 
+def test_the_estimate_is_right_in_all_where_letters_say_little(tokenizer: Path) -> None:
+    chance = seeded(4)
+    rows: list[list[Message]] = [
+        chat("why", "x" * chance.randint(1, 100), system=None)["messages"] for _ in range(4000)
+    ]
+    found = lengths_of(rows, tokenizer, exact_bytes=60_000)
+    assert abs(found.total.count - 8000) < 400
+
+
 def test_a_sampled_file_says_so(canonical: Path, tokenizer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lengths.__init__, "__kwdefaults__", {"markers": 0, "exact_bytes": 1000})
     canonical.write_bytes(text(*good(200)))

@@ -73,6 +73,7 @@ def test_what_is_found_and_how_it_is_hidden(text: str, kind: str, hidden: str) -
         "99010519491231002X",
         "6222020200112231",  # a wrong check digit
         "1234567812345670",  # a right one, of no issuer
+        "2012345678901233",
         "0000000000000000",
         "2001:0db8:85a3::8a2e:0370:7334",
         "550e8400-e29b-41d4-a716-446655440000",
