@@ -22,9 +22,14 @@ _OUT_OF_MEMORY = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGKILL, -signal.SIG
 
 
 async def ask(
-    module: str, request: Mapping[str, Any], *, seconds: float, memory_bytes: int = MEMORY_BYTES
+    module: str,
+    request: Mapping[str, Any],
+    *,
+    seconds: float,
+    memory_bytes: int = MEMORY_BYTES,
+    environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The answer of the worker ``module``.
+    """The answer of the worker ``module``, whose environment is none of ours but for ``environment``.
 
     ``seconds`` bounds both the wall clock and the processor time, ``memory_bytes`` the address space. Raises
     :class:`DatasetError`: the worker's own, ``dataset_too_slow`` or ``dataset_too_heavy``; ``RuntimeError`` when it
@@ -41,7 +46,7 @@ async def ask(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=_environment(),
+        env={**_environment(), **(environment or {})},
         start_new_session=True,
     )
     try:
@@ -65,12 +70,15 @@ async def ask(
     return parsed
 
 
-def serve(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Be the worker: bound this process before a byte of a file is read, answer one request."""
+def serve(work: Callable[[dict[str, Any]], dict[str, Any]], *, niceness: int = 5) -> None:
+    """Be the worker: bound this process before a byte of a file is read, answer one request.
+
+    Whoever talks to a model meanwhile goes first: by ``niceness``.
+    """
     import gc
 
     request = json.load(sys.stdin)
-    _bound(request["memory_bytes"], request["seconds"])
+    _bound(request["memory_bytes"], request["seconds"], niceness)
     # Rows hold no cycles, and the collector would walk all of them again and again.
     gc.disable()
     try:
@@ -92,11 +100,10 @@ def publish(temporary: Path, target: Path) -> None:
         os.close(folder)
 
 
-def _bound(memory_bytes: int, seconds: int) -> None:
+def _bound(memory_bytes: int, seconds: int, niceness: int) -> None:
     import resource
 
-    # Whoever talks to a model meanwhile goes first.
-    os.nice(5)
+    os.nice(niceness)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     # macOS knows no limit of address space; there the time limit has to do.

@@ -246,9 +246,7 @@ class Library:
         async with self._database.transaction() as session:
             found = await datasets.listing(session, _seen_by(member), limit)
             versions = await datasets.current(session, found)
-        return [
-            Held(dataset, versions[dataset.id], Report.from_json(versions[dataset.id].report)) for dataset in found
-        ]
+        return [Held(dataset, versions[dataset.id], Report.from_json(versions[dataset.id].report)) for dataset in found]
 
     async def depending(self, dataset_id: int) -> tuple[int, list[int]]:
         """How many jobs were trained on a dataset, and which tuned models came of them."""

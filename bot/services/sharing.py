@@ -101,5 +101,5 @@ async def _person(session: AsyncSession, whom: str) -> int:
         return int(plain)
     named = [person.id for person in everybody if person.name.lower() == plain.lower()]
     if len(named) != 1:
-        raise UserError("person_twice" if named else "person_unknown", value=whom[:40])
+        raise UserError("share_person_twice" if named else "share_person_unknown", value=whom[:40])
     return named[0]

@@ -78,9 +78,7 @@ async def set_current(session: AsyncSession, dataset_id: int, number: int) -> No
 
 async def set_measures(session: AsyncSession, version_id: int, measures: Mapping[str, Any]) -> None:
     """Keep what was measured of a version."""
-    await session.execute(
-        update(DatasetVersion).where(DatasetVersion.id == version_id).values(measures=dict(measures))
-    )
+    await session.execute(update(DatasetVersion).where(DatasetVersion.id == version_id).values(measures=dict(measures)))
 
 
 async def same_bytes(

@@ -1,6 +1,5 @@
 """What a mending did: counts of everything, and the first changes to read."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -89,7 +88,8 @@ class Book:
 def _shortened(before: str, after: str) -> tuple[str, str]:
     """Both from shortly before the place where they begin to differ."""
     before, after = before.strip(), after.strip()
-    same = len(os.path.commonprefix([before, after]))
+    pairs = enumerate(zip(before, after, strict=False))
+    same = next((place for place, (old, new) in pairs if old != new), min(len(before), len(after)))
     begin = max(0, same - LEAD_CHARACTERS) if max(len(before), len(after)) > SHOWN_CHARACTERS else 0
     return _cut(before, begin), _cut(after, begin)
 

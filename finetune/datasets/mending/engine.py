@@ -19,6 +19,7 @@ from finetune.datasets.judge import problems_of
 from finetune.datasets.mending.changes import Book, Changes
 from finetune.datasets.mending.conversation import CONVERSATIONS, trimmed, with_system
 from finetune.datasets.mending.kinds import FINDINGS, LEAVE_OUT, Wish
+from finetune.datasets.mending.lengths import Count, counter, split_row
 from finetune.datasets.mending.repair import repaired
 from finetune.datasets.source import opened
 
@@ -27,10 +28,19 @@ _MOST_REPAIRS = 8
 _UNREADABLE = "unreadable"
 
 
-def mend(source: Path, target: Path, wish: Wish, *, name: str, reading: str | None = None) -> Changes:
+def mend(
+    source: Path,
+    target: Path,
+    wish: Wish,
+    *,
+    name: str,
+    reading: str | None = None,
+    tokenizer: Path | None = None,
+) -> Changes:
     """Write ``target`` from ``source``, synced. Raises :class:`DatasetError` for what is no dataset."""
+    near = _near_rows(source, target.parent, name, reading) if "near_duplicates" in wish.names else frozenset()
     with opened(source, name, target.parent, reading) as content, target.open("wb") as out:
-        run = _Run(content.format, wish, out)
+        run = _Run(content.format, wish, out, near, counter(tokenizer) if "split_long" in wish.names else len)
         for line, row, found in content.rows:
             run.take(line, row, found)
         out.flush()
@@ -38,13 +48,39 @@ def mend(source: Path, target: Path, wish: Wish, *, name: str, reading: str | No
     return run.book.close()
 
 
+def _near_rows(source: Path, folder: Path, name: str, reading: str | None) -> frozenset[tuple[int, int | None]]:
+    """The places of rows that say what an earlier one says, in other words."""
+    from finetune.datasets.near import Near
+
+    near, places = Near(sample=False), []
+    with opened(source, name, folder, reading) as content:
+        for line, row, found in content.rows:
+            messages = None if isinstance(found, Problem) else content.format.quick(found)
+            if messages is None and isinstance(found, bytes):
+                messages = content.format.careful(found).messages
+            if messages:
+                near.add(messages)
+                places.append((line, row))
+    labels = near.groups().labels.tolist() if places else []
+    return frozenset(place for number, (place, label) in enumerate(zip(places, labels, strict=True)) if label != number)
+
+
 class _Run:
     """The state of one pass."""
 
-    def __init__(self, shape: DatasetFormat, wish: Wish, out: BinaryIO) -> None:
+    def __init__(
+        self,
+        shape: DatasetFormat,
+        wish: Wish,
+        out: BinaryIO,
+        near: frozenset[tuple[int, int | None]],
+        count: Count,
+    ) -> None:
         self._format = shape
         self._wish = wish
         self._out = out
+        self._near = near
+        self._count = count
         self._seen: set[int] = set()
         self.book = Book()
 
@@ -96,6 +132,13 @@ class _Run:
             self.book.left_out(line, row, old, names[-1] if names else LEAVE_OUT)
         elif "duplicates" in self._wish.names and not self._is_new(messages):
             self.book.left_out(line, row, old, "duplicates")
+        elif (line, row) in self._near:
+            self.book.left_out(line, row, old, "near_duplicates")
+        elif "split_long" in self._wish.names and (parts := split_row(messages, self._wish.limit, self._count)):
+            written = [orjson.dumps({"messages": part}, option=orjson.OPT_APPEND_NEWLINE) for part in parts]
+            for new in written:
+                self._write(new)
+            self.book.changed(line, row, old, b"".join(written).decode(), (*names, "split_long"))
         else:
             new = orjson.dumps({"messages": messages}, option=orjson.OPT_APPEND_NEWLINE)
             self._write(new)

@@ -16,12 +16,14 @@ async def mended(
     *,
     name: str,
     reading: str | None = None,
+    tokenizer: Path | None = None,
     seconds: float = SECONDS,
     memory_bytes: int = MEMORY_BYTES,
 ) -> Changes:
     """Write the mended file to ``target`` (JSON Lines of messages, synced) and tell what was done.
 
-    ``name`` and ``reading`` as in :func:`finetune.datasets.examine`, whose errors and bounds are the same.
+    ``name``, ``reading`` and ``tokenizer`` as in :func:`finetune.datasets.examine`, whose errors and bounds are the
+    same. Without a tokenizer a token is taken for a character where rows are split: too short rather than too long.
     """
     import asyncio
 
@@ -33,6 +35,7 @@ async def mended(
         "wish": wish.as_json(),
         "name": name,
         "reading": reading,
+        "tokenizer": str(tokenizer.absolute()) if tokenizer else None,
     }
     try:
         answer = await ask("finetune.datasets.mending.worker", request, seconds=seconds, memory_bytes=memory_bytes)

@@ -10,12 +10,14 @@ from finetune.workers import serve
 
 def work(request: dict[str, Any]) -> dict[str, Any]:
     """Mend one file."""
+    tokenizer = request["tokenizer"]
     changes = mend(
         Path(request["source"]),
         Path(request["target"]),
         Wish.from_json(request["wish"]),
         name=request["name"],
         reading=request["reading"],
+        tokenizer=Path(tokenizer) if tokenizer else None,
     )
     return {"changes": changes.as_json()}
 
