@@ -83,7 +83,7 @@ def command(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is known of a file. ``measures`` only of one without errors."""
+    """What is known of a file. ``measures`` are of its good rows."""
 
     report: Report
     measures: Measures | None
@@ -102,17 +102,30 @@ async def _judge(
             report, chosen = await judge(file, canonical, reading)
             # A vocabulary is made once on each data folder, which takes some seconds.
             tokenizer = await asyncio.to_thread(_tokenizer, base, data)
-            measures = await _measured(canonical, tokenizer) if report.ok else None
+            measures = await _measured(file, canonical, report, chosen, tokenizer, named=base is not None)
             changes = None
             if mend_to is not None:
                 changes = await _mend(file, mend_to, report, chosen, leave_out)
             return Found(report, measures, changes)
 
 
-async def _measured(canonical: Path, tokenizer: Path | None) -> Measures | None:
+async def _measured(
+    file: Path, canonical: Path, report: Report, reading: str | None, tokenizer: Path | None, *, named: bool
+) -> Measures | None:
+    """What is to be measured of the good rows; None where there are none or it cannot be done.
+
+    Raises :class:`Refused` when that is because of a base that was ``named``.
+    """
+    if not report.good_rows:
+        return None
     try:
+        if not report.ok:
+            await mended(file, canonical, Wish((LEAVE_OUT,)), name=file.name, reading=reading)
         return await measured(canonical, tokenizer=tokenizer)
-    except FineTuneError:
+    except (FineTuneError, RuntimeError) as error:
+        if named:
+            reason = say("error.judging_broke", file=click.format_filename(file), reason=str(error))
+            raise Refused("judging_broke", reason) from error
         return None  # what was not counted is shown as not known
 
 

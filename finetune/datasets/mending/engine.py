@@ -15,6 +15,7 @@ import orjson
 from finetune.datasets.decode import Unreadable, decode
 from finetune.datasets.findings import Problem
 from finetune.datasets.formats import DatasetFormat, Message
+from finetune.datasets.formats.common import ROLE_CONTENT
 from finetune.datasets.judge import problems_of
 from finetune.datasets.mending.changes import Book, Changes
 from finetune.datasets.mending.conversation import CONVERSATIONS, trimmed, with_system
@@ -26,6 +27,8 @@ from finetune.datasets.source import opened
 # A repair may uncover the next thing to repair in the same text.
 _MOST_REPAIRS = 8
 _UNREADABLE = "unreadable"
+# What JSON takes for white space, and nothing else.
+_WHITE = b" \t\r\n"
 
 
 def mend(
@@ -94,7 +97,7 @@ class _Run:
         if found.endswith(b"\r") and "line_ends" in self._wish.names:
             found = found[:-1]
             self.book.counted("line_ends")
-        blank = not found.strip()
+        blank = not found.strip(_WHITE)
         self.book.rows_before += not blank
         for piece, repairs in self._repaired(found):
             if piece is None:
@@ -125,7 +128,7 @@ class _Run:
     def _piece(self, line: int, row: int | None, before: bytes, piece: bytes, repairs: tuple[str, ...]) -> None:
         messages, done = self._conversation(piece)
         names = tuple(dict.fromkeys((*repairs, *done)))
-        old = before.decode("utf-8", "replace")
+        old = _legible(before)
         if messages is None:
             self._carry(line, row, old, piece, names)
         elif not messages:
@@ -206,16 +209,16 @@ class _Run:
 
     def _carry(self, line: int, row: int | None, old: str, piece: bytes, names: tuple[str, ...]) -> None:
         """A row with an error: left out if that was wished for, else as it is, as messages if it has any."""
-        if not piece.strip():
-            self._write(b"\n")
-            return
         if LEAVE_OUT in self._wish.names:
             self.book.left_out(line, row, old, LEAVE_OUT)
+            return
+        if not piece.strip(_WHITE):
+            self._write(b"\n")
             return
         kept = piece if self._format.rows_are_messages else self._in_messages(piece)
         self._write(kept.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n")
         if names:
-            self.book.changed(line, row, old, kept.decode("utf-8", "replace"), names)
+            self.book.changed(line, row, old, _legible(kept), names)
 
     def _in_messages(self, piece: bytes) -> bytes:
         try:
@@ -223,11 +226,26 @@ class _Run:
         except Unreadable:
             return piece
         rough = self._format.rough(value)
-        return piece if rough is None else orjson.dumps({"messages": rough})
+        if rough is None:
+            return piece
+        return orjson.dumps({"messages": [_bare(message) for message in rough]})
 
     def _write(self, row: bytes) -> None:
         self._out.write(row)
-        self.book.rows_after += bool(row.strip())
+        self.book.rows_after += bool(row.strip(_WHITE))
+
+
+def _bare(message: Any) -> Any:
+    """A message without what no rule knows."""
+    return {key: message[key] for key in ROLE_CONTENT if key in message} if isinstance(message, dict) else message
+
+
+def _legible(row: bytes) -> str:
+    """A row to read beside another one: written the same way if it can be."""
+    try:
+        return orjson.dumps(orjson.loads(row)).decode()
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return row.decode("utf-8", "replace")
 
 
 def _mend_of(code: str) -> str | None:

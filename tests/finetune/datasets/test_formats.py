@@ -445,7 +445,10 @@ def test_all_rows_are_judged_at_once(judged: Judge) -> None:
         ({"conversations": said(*PAIR), "messages": HELLO}, ["messages", "sharegpt"]),
         ({"conversations": said(*PAIR), "instruction": "问", "output": "答"}, ["sharegpt", "alpaca"]),
         ({"instruction": "问", "output": "答", "Question": "问", "Response": "答"}, ["alpaca", "question_response"]),
-        ({"prompt": "问", "completion": "答", "question": "问", "answer": "答"}, ["prompt_completion", "question_answer"]),
+        (
+            {"prompt": "问", "completion": "答", "question": "问", "answer": "答"},
+            ["prompt_completion", "question_answer"],
+        ),
     ],
 )
 def test_two_possible_readings_are_asked(judged: Judge, row: Row, names: list[str]) -> None:
