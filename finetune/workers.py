@@ -78,6 +78,7 @@ def serve(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     _bound(request["memory_bytes"], request["seconds"])
     # What is judged holds no cycles, and the collector would walk all of it again and again.
     gc.disable()
+    answer: dict[str, Any]
     try:
         answer = {"report": work(request)}
     except DatasetError as error:

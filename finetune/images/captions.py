@@ -11,7 +11,6 @@ MAX_BYTES = 128 << 10
 MAX_TOKENS = 512
 # Without the text encoder's own vocabulary: English has about four characters a token, and a character of Chinese,
 # Japanese or Korean is at least one.
-TOKEN_METHOD = "estimate"
 _LETTERS_A_TOKEN = 4
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")

@@ -12,6 +12,7 @@ KINDS: Mapping[str, Severity] = {
     # The set as a whole.
     "too_many": _E,
     "few_images": _W,
+    "captions_none": _W,
     "captions_not_english": _W,
     # A file that cannot be trained on.
     "file_damaged": _E,

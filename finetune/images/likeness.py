@@ -7,6 +7,7 @@ in, their colours at 16 × 16 differ by 8 of 255 or less on average.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 MAX_BITS = 12
 MAX_COLOR = 8
@@ -28,7 +29,7 @@ def fingerprint(grey: bytes, colors: bytes) -> Fingerprint:
     bits = 0
     for row in range(HEIGHT):
         line = grey[row * WIDTH : (row + 1) * WIDTH]
-        for left, right in zip(line, line[1:], strict=False):
+        for left, right in pairwise(line):
             bits = bits << 1 | (left > right + _CLEARLY)
     return Fingerprint(bits, colors)
 

@@ -44,7 +44,7 @@ class Member:
     def order(self) -> tuple[object, ...]:
         """The order in which people count: ``2.jpg`` before ``10.jpg``."""
         pieces = re.split(r"([0-9]+)", self.name.casefold())
-        return (*((len(piece.lstrip("0")), piece) if index % 2 else piece for index, piece in enumerate(pieces)),)
+        return tuple(_numeral(piece) if index % 2 else piece for index, piece in enumerate(pieces))
 
     def copy(self, target: IO[bytes], limit: int) -> None:
         """Write the bytes to ``target``. Raises :class:`Damaged`, or :class:`TooLong` past ``limit`` bytes."""
@@ -105,6 +105,12 @@ def is_picture(path: Path) -> bool:
             return sniff(file.read(HEAD_BYTES)) is not None
     except OSError:
         return False
+
+
+def _numeral(digits: str) -> tuple[int, str, str]:
+    """Ordered like the number, however many digits it has."""
+    value = digits.lstrip("0")
+    return len(value), value, digits
 
 
 def _sorted(found: list[Member]) -> list[Member]:

@@ -19,7 +19,7 @@ MAX_TRIGGER = 64
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """``trigger`` is put before each caption at training ("" for none); ``repeats``: times a picture is seen an epoch."""
+    """``trigger`` is put before each caption, "" for none; an epoch shows each picture ``repeats`` times."""
 
     trigger: str = ""
     repeats: int = 1
