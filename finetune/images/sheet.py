@@ -65,7 +65,9 @@ def _page(
         if image.number in marks:
             _mark(pen, left + TILE - _MARK - 6, top + 6, marks[image.number], _MARK)
         face = font(25)
-        name = shortened(face, written(face, image.file.rsplit("/", 1)[-1]), TILE)
+        # Without its ending: the room is needed for what tells one from another.
+        stem = image.file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        name = shortened(face, written(face, stem), TILE)
         pen.text((left + TILE / 2, top + TILE + 5), name, _INK, face, anchor="ma")
     return page
 
