@@ -13,6 +13,7 @@ MAX_TOKENS = 512
 # Japanese or Korean is at least one.
 _LETTERS_A_TOKEN = 4
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_USUAL = re.compile("[\u2010-\u203b\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")
 
 
@@ -62,9 +63,15 @@ def is_wide(text: str) -> bool:
 
 
 def _encoding(data: bytes) -> Encoding:
-    """As datasets are recognised; prose in UTF-16 without a mark is told by its NUL bytes, JSON by its bracket."""
+    """As datasets are recognised, but a caption is prose and short: it has no bracket to begin with, and the few bytes
+    of a Chinese one may look like UTF-8 for the most part.
+    """
     found = recognise(data)
-    if found.mark or b"\0" not in data or len(data) % 2:
+    if found.mark or found.converts:
+        return found
+    if b"\0" not in data:
+        return Encoding("gb18030") if _is_gb18030(data) else found
+    if len(data) % 2:
         return found
     even, odd = data[::2].count(0), data[1::2].count(0)
     if odd * 2 > len(data) // 2 and not even:
@@ -72,3 +79,17 @@ def _encoding(data: bytes) -> Encoding:
     if even * 2 > len(data) // 2 and not odd:
         return Encoding("utf-16-be")
     return found
+
+
+def _is_gb18030(data: bytes) -> bool:
+    """Whether a short text is Chinese in that encoding and is not UTF-8."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        try:
+            text = data.decode("gb18030")
+        except UnicodeDecodeError:
+            return False
+        outside = [letter for letter in text if letter > "\x7f"]
+        return sum(1 for letter in outside if _USUAL.match(letter)) >= len(outside) * 0.9
+    return False

@@ -1,6 +1,7 @@
 """One picture, decoded: its size, what is wrong with it, a thumbnail and a fingerprint. Loads Pillow."""
 
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from typing import IO
@@ -65,7 +66,8 @@ def look(file: IO[bytes], kind: str) -> Look:
     if kind == "webp" and int.from_bytes(head[4:8], "little") + 8 > size:
         return Look(0, 0, (Problem("image_truncated"),))
     try:
-        with Image.open(file, formats=_FORMATS[kind]) as image:
+        # What Pillow warns of is odd metadata, which nobody needs.
+        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=_FORMATS[kind]) as image:
             return _look(image, head)
     except MemoryError:
         return _too_big(*(canvas or (0, 0)))
