@@ -21,6 +21,7 @@ KINDS: Mapping[str, Severity] = {
     "image_truncated": _E,
     "image_broken": _E,
     "image_too_big": _E,
+    "image_heavy": _E,
     "image_animated": _E,
     # A picture that training changes or reads otherwise than people see it.
     "wrong_ending": _W,

@@ -14,6 +14,8 @@ from finetune.images.likeness import HEIGHT, WIDTH, Fingerprint, fingerprint
 
 # A 50-megapixel phone's picture passes; its pixels, twice, fit into the memory of the process.
 MAX_PIXELS = 64_000_000
+# The library of WebP holds two more copies of the pixels than the others.
+MAX_WEBP_PIXELS = 32_000_000
 THUMBNAIL = 246
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
@@ -61,8 +63,8 @@ def look(file: IO[bytes], kind: str) -> Look:
     head = file.read(32)
     file.seek(0)
     canvas = webp_canvas(head) if kind == "webp" else None
-    if canvas and canvas[0] * canvas[1] > MAX_PIXELS:
-        return _too_big(*canvas)
+    if canvas and canvas[0] * canvas[1] > MAX_WEBP_PIXELS:
+        return _too_big(*canvas, MAX_WEBP_PIXELS)
     if kind == "webp" and int.from_bytes(head[4:8], "little") + 8 > size:
         return Look(0, 0, (Problem("image_truncated"),))
     try:
@@ -70,7 +72,7 @@ def look(file: IO[bytes], kind: str) -> Look:
         with warnings.catch_warnings(action="ignore"), Image.open(file, formats=_FORMATS[kind]) as image:
             return _look(image, head)
     except MemoryError:
-        return _too_big(*(canvas or (0, 0)))
+        return Look(0, 0, (Problem("image_heavy"),))
     except _BROKEN as error:
         code = "image_truncated" if "truncated" in str(error).lower() else "image_broken"
         return Look(0, 0, (Problem(code),))
@@ -79,7 +81,7 @@ def look(file: IO[bytes], kind: str) -> Look:
 def _look(image: Image.Image, head: bytes) -> Look:
     width, height = image.size
     if width * height > MAX_PIXELS:
-        return _too_big(width, height)
+        return _too_big(width, height, MAX_PIXELS)
     # Phones put a second picture behind the first one of a JPEG; the first is the photo.
     if image.format != "MPO" and getattr(image, "is_animated", False):
         return Look(width, height, (Problem("image_animated"),))
@@ -98,8 +100,8 @@ def _look(image: Image.Image, head: bytes) -> Look:
     return Look(width, height, tuple(problems), thumbnail, fingerprint(grey, colors))
 
 
-def _too_big(width: int, height: int) -> Look:
-    fields: dict[str, str | int] = {"width": str(width), "height": str(height), "limit": MAX_PIXELS // 1_000_000}
+def _too_big(width: int, height: int, limit: int) -> Look:
+    fields: dict[str, str | int] = {"width": str(width), "height": str(height), "limit": limit // 1_000_000}
     return Look(0, 0, (Problem("image_too_big", fields),))
 
 

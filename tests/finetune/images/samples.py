@@ -16,7 +16,10 @@ CAPTION = "a totoro walks through the forest"
 def drawn(width: int = 1024, height: int = 1024, seed: int = 0) -> Image.Image:
     """A picture that is like no other of another seed."""
     dice = random.Random(seed)  # noqa: S311 -- nothing to guess
-    color = lambda: tuple(dice.randrange(256) for _ in range(3))  # noqa: E731
+
+    def color() -> tuple[int, int, int]:
+        return dice.randrange(256), dice.randrange(256), dice.randrange(256)
+
     image = Image.new("RGB", (width, height), color())
     pen = ImageDraw.Draw(image)
     for _ in range(30):
