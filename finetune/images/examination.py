@@ -34,9 +34,9 @@ async def examine(
     ``parameters``: the trigger word is looked for in the captions. ``seconds`` bounds both the wall clock and the
     processor time, ``memory_bytes`` the address space. Raises :class:`DatasetError` for what is no image set at all.
     """
-    if source.is_file() and source.stat().st_size > MAX_ARCHIVE_BYTES:
-        size = math.ceil(source.stat().st_size / 1e6)
-        raise DatasetError("images_too_large", size=size, limit=MAX_ARCHIVE_BYTES // 1_000_000)
+    size = source.stat().st_size
+    if size > MAX_ARCHIVE_BYTES and not source.is_dir():
+        raise DatasetError("images_too_large", size=math.ceil(size / 1e6), limit=MAX_ARCHIVE_BYTES // 1_000_000)
     room = Path(tempfile.mkdtemp(prefix=f"{canonical.name}.", suffix=".part", dir=canonical.parent))
     try:
         report = await _judged(source, room, names, sheets is not None, seconds, memory_bytes)

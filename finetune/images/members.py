@@ -15,8 +15,13 @@ from finetune.errors import DatasetError
 from finetune.images.kinds import HEAD_BYTES, sniff
 
 MAX_FILES = 1000
+# A thousand entries with long names. A hostile archive claims millions, and each costs memory before it is counted.
+MAX_DIRECTORY_BYTES = 4 << 20
 _CHUNK = 1 << 20
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_END, _END_BYTES = b"PK\x05\x06", 22
+_END64_LOCATOR, _END64_BYTES = b"PK\x06\x07", 76  # the locator and the record before it
+_LONGEST_COMMENT = 1 << 16
 _UTF8_NAME = 0x800
 _ENCRYPTED = 1
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")
@@ -90,6 +95,8 @@ def members(source: Path, names: Mapping[str, str] | None = None) -> Iterator[li
     with source.open("rb") as file:
         if file.read(4) not in _ZIP:
             raise DatasetError("images_no_archive")
+        if _directory_bytes(file) > MAX_DIRECTORY_BYTES:
+            raise DatasetError("images_too_many_files", limit=MAX_FILES)
         try:
             archive = zipfile.ZipFile(file)
         except _BROKEN as error:
@@ -115,7 +122,7 @@ def _numeral(digits: str) -> tuple[int, str, str]:
 
 def _sorted(found: list[Member]) -> list[Member]:
     if len(found) > MAX_FILES:
-        raise DatasetError("images_too_many_files", n=len(found), limit=MAX_FILES)
+        raise DatasetError("images_too_many_files", limit=MAX_FILES)
     return sorted(found, key=lambda member: (member.order, member.name))
 
 
@@ -136,6 +143,22 @@ def _of_folder(folder: Path, names: Mapping[str, str]) -> list[Member]:
 
 def _file_opener(path: Path) -> Callable[[], AbstractContextManager[IO[bytes]]]:
     return lambda: path.open("rb")
+
+
+def _directory_bytes(file: IO[bytes]) -> int:
+    """How long an archive says its list of files is, read where :mod:`zipfile` will read it; 0 where there is none."""
+    start = max(0, file.seek(0, os.SEEK_END) - _LONGEST_COMMENT - _END_BYTES)
+    file.seek(start)
+    tail = file.read()
+    plain = len(tail) - _END_BYTES
+    at = plain if tail[plain : plain + 4] == _END and tail.endswith(b"\0\0") else tail.rfind(_END)
+    if at < 0:
+        return 0
+    claimed = int.from_bytes(tail[at + 12 : at + 16], "little")
+    if at >= _END64_BYTES and tail[at - 20 : at - 16] == _END64_LOCATOR:
+        place = at - _END64_BYTES
+        claimed = max(claimed % 0xFFFF_FFFF, int.from_bytes(tail[place + 40 : place + 48], "little"))
+    return claimed
 
 
 def _of_archive(archive: zipfile.ZipFile) -> list[Member]:

@@ -18,8 +18,6 @@ from finetune.images import Parameters, examine
 from tests.finetune.images.samples import CAPTION, encoded, good, packed, png, spread
 from tests.finetune.images.test_codes import check
 
-_HELD: list[int] = []
-
 
 @pytest.fixture
 def canonical(tmp_path: Path) -> Path:
@@ -86,9 +84,9 @@ async def test_a_picture_that_takes_too_much_memory_is_a_finding(tmp_path: Path,
 
 
 async def test_a_killed_worker_is_an_error_and_leaves_nothing(tmp_path: Path, canonical: Path) -> None:
-    async with never_ending(tmp_path / "upload.zip") as source:
-        task = asyncio.create_task(examine(source, canonical))
-        await being_read(source)
+    source = pipe(tmp_path / "upload.zip")
+    task = asyncio.create_task(examine(source, canonical))
+    async with being_read(source):
         for worker in workers():
             worker.kill()
         with pytest.raises(DatasetError) as refusal:
@@ -116,9 +114,9 @@ async def test_the_largest_picture_fits_into_the_memory(tmp_path: Path, canonica
 
 
 async def test_a_cancelled_judging_leaves_no_process_and_no_file(tmp_path: Path, canonical: Path) -> None:
-    async with never_ending(tmp_path / "upload.zip") as source:
-        task = asyncio.create_task(examine(source, canonical))
-        await being_read(source)
+    source = pipe(tmp_path / "upload.zip")
+    task = asyncio.create_task(examine(source, canonical))
+    async with being_read(source):
         assert len(left_behind(tmp_path)) == 2
         assert len(workers()) == 1
         task.cancel()
@@ -137,9 +135,9 @@ async def test_a_pipe_in_a_folder_does_not_keep_anybody_waiting(tmp_path: Path, 
 
 async def test_no_secret_reaches_the_worker(tmp_path: Path, canonical: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "secret")
-    async with never_ending(tmp_path / "upload.zip") as source:
-        task = asyncio.create_task(examine(source, canonical))
-        await being_read(source)
+    source = pipe(tmp_path / "upload.zip")
+    task = asyncio.create_task(examine(source, canonical))
+    async with being_read(source):
         environment = workers()[0].environ()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -155,22 +153,20 @@ def test_the_picture_library_is_loaded_in_the_worker_only(module: str) -> None:
     assert "PIL" not in done.stdout.split()
 
 
-@asynccontextmanager
-async def never_ending(path: Path) -> AsyncIterator[Path]:
+def pipe(path: Path) -> Path:
     """A source of which nothing ever comes."""
     os.mkfifo(path)
-    try:
-        yield path
-    finally:
-        while _HELD:
-            os.close(_HELD.pop())
+    return path
 
 
-async def being_read(source: Path) -> None:
-    """Return when a worker reads: a pipe opens at one end when it is opened at the other."""
+@asynccontextmanager
+async def being_read(source: Path) -> AsyncIterator[None]:
+    """From the moment when a worker reads a pipe: it opens at one end when it is opened at the other."""
     handle = await asyncio.to_thread(os.open, source, os.O_WRONLY)
-    # The reader must not see an end.
-    _HELD.append(handle)
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def workers() -> list[psutil.Process]:

@@ -57,6 +57,28 @@ def test_a_name_that_macos_took_apart_is_the_same_name(tmp_path: Path) -> None:
     assert listed(packed(tmp_path / "a.zip", {apart: b""})) == ["Café.jpg"]
 
 
+def test_an_archive_that_claims_millions_of_files_is_not_listed(tmp_path: Path) -> None:
+    entry = bytearray(packed(tmp_path / "a.zip", {"a.jpg": b""}).read_bytes())
+    begin, end = entry.index(b"PK\x01\x02"), entry.index(b"PK\x05\x06")
+    directory = bytes(entry[begin:end]) * 100_000
+    closing = bytearray(entry[end:])
+    closing[12:16] = len(directory).to_bytes(4, "little")
+    path = tmp_path / "b.zip"
+    # The signature may stand in a comment, and again within the closing record itself.
+    for comment in (b"", b"thanks", b"PK\x05\x06"):
+        closing[20:22] = len(comment).to_bytes(2, "little")
+        path.write_bytes(bytes(entry[:begin]) + directory + bytes(closing) + comment)
+        with pytest.raises(DatasetError, match=r"images_too_many_files|archive_broken"):
+            listed(path)
+        assert not looks_like_images(path)
+    record = b"PK\x06\x06" + b"\0" * 36 + len(directory).to_bytes(8, "little") + b"\0" * 8
+    locator = b"PK\x06\x07" + b"\0" * 16
+    closing[12:16], closing[20:22] = b"\xff" * 4, b"\0\0"
+    path.write_bytes(bytes(entry[:begin]) + directory + record + locator + bytes(closing))
+    with pytest.raises(DatasetError, match="images_too_many_files"):
+        listed(path)
+
+
 def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.zip", {"a.jpg": b"x"})
     data = bytearray(path.read_bytes())
