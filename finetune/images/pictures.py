@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass
 from typing import IO
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from finetune.images.findings import Problem
 from finetune.images.kinds import webp_canvas
@@ -19,6 +19,16 @@ MAX_WEBP_PIXELS = 32_000_000
 THUMBNAIL = 246
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
+# What makes a picture of each orientation stand as it was meant; 1 does already.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _GPS = 0x8825
 _LATITUDE = 2
 _FORMATS = {"jpeg": ("JPEG",), "png": ("PNG",), "webp": ("WEBP",)}
@@ -147,7 +157,5 @@ def _thumbnail(image: Image.Image, orientation: int) -> Image.Image:
         flat = Image.new("RGBA", image.size, "white")
         flat.alpha_composite(image.convert("RGBA"))
         image = flat
-    # Only the tag: a thumbnail needs no other metadata, and some of them are broken.
-    turned = image.convert("RGB")
-    turned.getexif()[_ORIENTATION] = orientation
-    return ImageOps.exif_transpose(turned)
+    upright = image.convert("RGB")
+    return upright.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else upright

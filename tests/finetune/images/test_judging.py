@@ -46,6 +46,7 @@ def test_a_good_set(judged: Judge, canonical: Path) -> None:
     with zipfile.ZipFile(canonical) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == [f"{number:03}{end}" for number in range(1, 13) for end in (".jpg", ".txt")]
+        assert {(info.date_time, info.compress_type) for info in archive.infolist()} == {((1980, 1, 1, 0, 0, 0), 0)}
         assert archive.read("011.jpg") == files["10.jpg"]
         assert archive.read("011.txt") == CAPTION.encode()
 
@@ -87,13 +88,37 @@ def test_a_photo_that_lies_on_its_side_is_judged_upright(judged: Judge, orientat
     assert (image.fit.width, image.fit.height) == ((1024, 768) if upright else (768, 1024))
 
 
-def test_the_same_photo_turned_by_its_tag_is_nearly_the_same(judged: Judge) -> None:
+@pytest.mark.parametrize(
+    ("orientation", "stored"),
+    [
+        (2, Image.Transpose.FLIP_LEFT_RIGHT),
+        (3, Image.Transpose.ROTATE_180),
+        (4, Image.Transpose.FLIP_TOP_BOTTOM),
+        (5, Image.Transpose.TRANSPOSE),
+        (6, Image.Transpose.ROTATE_90),
+        (7, Image.Transpose.TRANSVERSE),
+        (8, Image.Transpose.ROTATE_270),
+    ],
+)
+def test_the_same_photo_turned_by_its_tag_is_nearly_the_same(
+    judged: Judge, orientation: int, stored: Image.Transpose
+) -> None:
     upright = drawn(1024, 768, 5)
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn right to show
-    lying = encoded(upright.transpose(Image.Transpose.ROTATE_90), "PNG", exif=exif)
-    report = judged({"a.png": encoded(upright, "PNG"), "b.png": lying})
+    exif[0x0112] = orientation
+    lying = encoded(upright.transpose(stored), "PNG", exif=exif)
+    report = judged(
+        {"a.png": encoded(upright, "PNG"), "b.png": lying, "c.png": encoded(upright.transpose(stored), "PNG")}
+    )
     assert codes(report, 2) == {"image_near"}
+    assert "image_near" not in codes(report, 3)
+
+
+def faint(seed: int) -> Image.Image:
+    """A pattern that hardly differs from grey."""
+    dice = random.Random(seed)  # noqa: S311 -- nothing to guess
+    dots = Image.frombytes("L", (12, 12), bytes(dice.randrange(122, 134) for _ in range(144)))
+    return dots.resize((1024, 1024), Image.Resampling.BICUBIC).convert("RGB")
 
 
 def test_near_pictures_are_found_and_different_ones_are_not(judged: Judge) -> None:
@@ -107,6 +132,9 @@ def test_near_pictures_are_found_and_different_ones_are_not(judged: Judge) -> No
             "e.png": encoded(Image.new("RGB", (1024, 1024), "white"), "PNG"),
             "f.png": encoded(Image.new("RGB", (1024, 1024), "black"), "PNG"),
             "g.png": encoded(Image.new("RGB", (1024, 1024), "red"), "PNG"),
+            # Alike in colour, not in what they show.
+            "faint a.png": encoded(faint(1), "PNG"),
+            "faint b.png": encoded(faint(2), "PNG"),
             "h.jpg": encoded(original.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "JPEG"),
         }
     )
@@ -177,7 +205,7 @@ def test_every_kind_is_kept_under_its_own_ending(judged: Judge, canonical: Path)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"])
 def test_captions_come_out_as_utf_8(judged: Judge, canonical: Path, encoding: str) -> None:
     text = "a cat, 一只猫在窗边" if encoding != "utf-16-le" else "a cat by the window"
-    report = judged({"x.jpg": picture(), "x.txt": f" {text}\r\n".encode(encoding)})
+    report = judged({"x.jpg": picture(), "x.txt": f"{text} \r\n".encode(encoding)})
     assert report.images[0].caption == text
     assert ("caption_converted" in codes(report, 1)) == (not encoding.startswith("utf-8"))
     with zipfile.ZipFile(canonical) as archive:

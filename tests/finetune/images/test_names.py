@@ -57,24 +57,22 @@ def test_a_name_that_macos_took_apart_is_the_same_name(tmp_path: Path) -> None:
     assert listed(packed(tmp_path / "a.zip", {apart: b""})) == ["Café.jpg"]
 
 
-def test_an_archive_that_claims_millions_of_files_is_not_listed(tmp_path: Path) -> None:
-    entry = bytearray(packed(tmp_path / "a.zip", {"a.jpg": b""}).read_bytes())
-    begin, end = entry.index(b"PK\x01\x02"), entry.index(b"PK\x05\x06")
-    directory = bytes(entry[begin:end]) * 100_000
-    closing = bytearray(entry[end:])
-    closing[12:16] = len(directory).to_bytes(4, "little")
+def test_an_archive_with_a_huge_list_of_files_is_not_listed(tmp_path: Path) -> None:
+    # Few enough files: only the length of their list can be what is refused.
+    whole = packed(tmp_path / "a.zip", {f"{n}{'x' * 6000}.jpg": b"" for n in range(900)}).read_bytes()
+    end = whole.rindex(b"PK\x05\x06")
+    closing = bytearray(whole[end:])
     path = tmp_path / "b.zip"
-    # The signature may stand in a comment, and again within the closing record itself.
-    for comment in (b"", b"thanks", b"PK\x05\x06"):
+    for comment in (b"", b"thanks"):
         closing[20:22] = len(comment).to_bytes(2, "little")
-        path.write_bytes(bytes(entry[:begin]) + directory + bytes(closing) + comment)
-        with pytest.raises(DatasetError, match=r"images_too_many_files|archive_broken"):
+        path.write_bytes(whole[:end] + bytes(closing) + comment)
+        with pytest.raises(DatasetError, match="images_too_many_files"):
             listed(path)
         assert not looks_like_images(path)
-    record = b"PK\x06\x06" + b"\0" * 36 + len(directory).to_bytes(8, "little") + b"\0" * 8
+    record = b"PK\x06\x06" + b"\0" * 36 + bytes(closing[12:16]) + b"\0" * 12
     locator = b"PK\x06\x07" + b"\0" * 16
     closing[12:16], closing[20:22] = b"\xff" * 4, b"\0\0"
-    path.write_bytes(bytes(entry[:begin]) + directory + record + locator + bytes(closing))
+    path.write_bytes(whole[:end] + record + locator + bytes(closing))
     with pytest.raises(DatasetError, match="images_too_many_files"):
         listed(path)
 

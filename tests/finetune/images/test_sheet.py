@@ -29,6 +29,11 @@ def test_marks_stand_on_what_they_mean(judged: Judge, tmp_path: Path) -> None:
     judged(files | {"9.jpg": b"oops"}, tmp_path)
     assert RED in colors(page)
     assert YELLOW not in colors(page)
+    # It lacks a caption as well: the worse of the two is shown.
+    report = judged(good(2) | {"9.jpg": b"oops"}, tmp_path)
+    assert [finding.code for finding in report.findings if finding.number == 3] == ["not_image", "caption_missing"]
+    assert RED in colors(page)
+    assert YELLOW not in colors(page)
     small = encoded(Image.new("RGB", (400, 400), "navy"))
     judged(files | {"9.jpg": small}, tmp_path)
     assert YELLOW in colors(page)
