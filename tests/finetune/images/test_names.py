@@ -71,7 +71,7 @@ def test_an_archive_with_a_huge_list_of_files_is_not_listed(tmp_path: Path) -> N
         assert not looks_like_images(path)
     record = b"PK\x06\x06" + b"\0" * 36 + bytes(closing[12:16]) + b"\0" * 12
     locator = b"PK\x06\x07" + b"\0" * 16
-    closing[12:16], closing[20:22] = b"\xff" * 4, b"\0\0"
+    closing[12:16], closing[20:22] = (100).to_bytes(4, "little"), b"\0\0"
     path.write_bytes(whole[:end] + record + locator + bytes(closing))
     with pytest.raises(DatasetError, match="images_too_many_files"):
         listed(path)

@@ -34,6 +34,9 @@ def test_marks_stand_on_what_they_mean(judged: Judge, tmp_path: Path) -> None:
     assert [finding.code for finding in report.findings if finding.number == 3] == ["not_image", "caption_missing"]
     assert RED in colors(page)
     assert YELLOW not in colors(page)
+    report = judged(good(2) | {"9.png": good(9)["8.jpg"], "9.txt": b"\xff\x00\x01"}, tmp_path)
+    assert [finding.code for finding in report.findings if finding.number == 3] == ["wrong_ending", "caption_bad_text"]
+    assert RED in colors(page)
     small = encoded(Image.new("RGB", (400, 400), "navy"))
     judged(files | {"9.jpg": small}, tmp_path)
     assert YELLOW in colors(page)
