@@ -16,9 +16,18 @@ from typing import Any
 from finetune.errors import DatasetError
 
 MEMORY_BYTES = 1 << 30
+_HEAVY = "dataset_too_heavy"
 _PACKAGES = Path(__file__).resolve().parents[1]
 # What the allocator of a process that ran out of memory does, beside Python's own MemoryError.
 _OUT_OF_MEMORY = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGKILL, -signal.SIGBUS)
+
+
+class TooSlow(DatasetError):
+    """The worker had had its seconds."""
+
+
+class TooHeavy(DatasetError):
+    """The worker wanted more memory than it may have."""
 
 
 async def ask(
@@ -32,8 +41,8 @@ async def ask(
     """The answer of the worker ``module``, whose environment is none of ours but for ``environment``.
 
     ``seconds`` bounds both the wall clock and the processor time, ``memory_bytes`` the address space. Raises
-    :class:`DatasetError`: the worker's own, ``dataset_too_slow`` or ``dataset_too_heavy``; ``RuntimeError`` when it
-    died of anything else.
+    :class:`TooSlow`, :class:`TooHeavy`, the worker's own :class:`DatasetError`; ``RuntimeError`` when it died of
+    anything else. No process is left, whatever happens.
     """
     # The workers import this module too, and must not pay for an event loop.
     import asyncio
@@ -53,18 +62,20 @@ async def ask(
         async with asyncio.timeout(seconds):
             answer, errors = await process.communicate(json.dumps(whole).encode())
     except TimeoutError:
-        raise DatasetError("dataset_too_slow", seconds=math.ceil(seconds)) from None
+        raise TooSlow("dataset_too_slow", seconds=math.ceil(seconds)) from None
     finally:
         if process.returncode is None:
             process.kill()
             await asyncio.shield(process.wait())
     if process.returncode == -signal.SIGXCPU:
-        raise DatasetError("dataset_too_slow", seconds=math.ceil(seconds))
+        raise TooSlow("dataset_too_slow", seconds=math.ceil(seconds))
     if process.returncode in _OUT_OF_MEMORY or (process.returncode and b"MemoryError" in errors):
-        raise DatasetError("dataset_too_heavy", limit=memory_bytes >> 20)
+        raise TooHeavy(_HEAVY, limit=memory_bytes >> 20)
     if process.returncode:
         raise RuntimeError(f"{module} ended with {process.returncode}; {_frames(errors)}")
     parsed: dict[str, Any] = json.loads(answer)
+    if parsed.get("error") == _HEAVY:
+        raise TooHeavy(_HEAVY, **parsed["fields"])
     if "error" in parsed:
         raise DatasetError(parsed["error"], **parsed["fields"])
     return parsed
@@ -86,7 +97,7 @@ def serve(work: Callable[[dict[str, Any]], dict[str, Any]], *, niceness: int = 5
     except DatasetError as error:
         answer = {"error": error.code, "fields": dict(error.fields)}
     except MemoryError:
-        answer = {"error": "dataset_too_heavy", "fields": {"limit": request["memory_bytes"] >> 20}}
+        answer = {"error": _HEAVY, "fields": {"limit": request["memory_bytes"] >> 20}}
     json.dump(answer, sys.stdout, ensure_ascii=True)
 
 
