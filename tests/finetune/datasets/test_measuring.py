@@ -81,7 +81,7 @@ async def test_too_heavy(canonical: Path) -> None:
 
 async def test_a_file_that_is_not_canonical_is_a_mistake_of_the_caller(canonical: Path) -> None:
     canonical.write_bytes(b"secret words\n")
-    with pytest.raises(RuntimeError, match="the measuring process ended") as caught:
+    with pytest.raises(RuntimeError, match="measurer ended") as caught:
         await measured(canonical)
     assert "secret" not in str(caught.value)
 

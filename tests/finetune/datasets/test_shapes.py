@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,8 @@ def test_what_becomes_of_reasoning_is_asked(judged: Judge, canonical: Path) -> N
     data = json.dumps(QA, ensure_ascii=False).encode()
     with pytest.raises(DatasetError) as refusal:
         judged(data, "all_details.json")
-    dropped, kept = refusal.value.fields["readings"]
+    readings: Any = refusal.value.fields["readings"]
+    dropped, kept = readings
     assert (dropped["name"], kept["name"]) == ("question_response", "question_response_think")
     assert [len(reading["samples"]) for reading in (dropped, kept)] == [2, 2]
     assert QA[0]["Complex_CoT"][:10] not in dropped["samples"][0][2]["content"]
