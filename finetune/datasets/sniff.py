@@ -31,13 +31,6 @@ _ARCHIVES = (
 _TABLES = ((b"PAR1", "Parquet"), (b"ARROW1", "Arrow"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "XLS"))
 _MESSAGE_LISTS = ("messages", "conversations", "conversation")
 _PREFERENCES = (("chosen", "rejected"), ("preferred_output", "non_preferred_output"), ("chosen", "prompt"))
-_LATER = (
-    ("human/assistant", ("conversations",)),
-    ("human/assistant", ("conversation",)),
-    ("instruction/response", ("instruction", "response")),
-    ("query/response", ("query", "response")),
-    ("input/output", ("input", "output")),
-)
 _TOOL_KEYS = ("tools", "tool_calls", "functions", "function_call")
 _TOOL_ROLES = ("tool", "function", "function_call", "observation")
 
@@ -127,9 +120,6 @@ def format_of(rows: Sequence[Mapping[str, Any]], text: bytes = b"", *, reading: 
         raise DatasetError("dataset_ambiguous", readings=[_reading(found, rows) for found in fitting])
     if fitting:
         return fitting[0]
-    for shape, keys in _LATER:
-        if _most(rows, lambda row, keys=keys: all(key in row for key in keys)):
-            raise DatasetError("dataset_shape_later", shape=shape)
     if len(rows) == 1 and (inside := [key for key, value in rows[0].items() if _is_rows(value)]):
         raise DatasetError("dataset_nested", key=shown(inside[0], 30))
     raise DatasetError("dataset_unknown_format", keys=shown(", ".join(rows[0]), 80) or "–")

@@ -127,6 +127,32 @@ def different(row: Row, number: int) -> Row:
     return {last: f"{row[last]}{number}"}
 
 
+OTHER_NAMES: list[tuple[str, Row, Turns]] = [
+    ("alpaca", {"instruction": "你好", "input": "", "response": "您好"}, HELLO),
+    ("alpaca", {"query": "你好", "response": "您好", "history": []}, HELLO),
+    (
+        "alpaca",
+        {"query": "再见", "response": "慢走", "history": [["你好", "您好"]]},
+        [*HELLO, *messages("user: 再见", "assistant: 慢走")],
+    ),
+    ("sharegpt", {"conversation": [{"human": "你好", "assistant": "您好"}]}, HELLO),
+    (
+        "sharegpt",
+        {"conversations": [{"human": "你好", "assistant": "您好"}] * 2, "system": "慢慢说"},
+        [*SLOWLY, *HELLO],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "row", "expected"), OTHER_NAMES)
+def test_other_names_of_a_shape(judged: Judge, canonical: Path, name: str, row: Row, expected: Turns) -> None:
+    report = judged(text(line(row)))
+    assert (report.format, report.ok) == (name, True)
+    assert [finding.code for finding in report.findings] == ["few_rows"]
+    assert json.loads(canonical.read_bytes()) == {"messages": expected}
+    agree(name, line(row))
+
+
 @pytest.mark.parametrize(("name", "row", "expected"), GOOD)
 def test_good_rows_go_the_quick_way(name: str, row: Row, expected: Turns) -> None:
     for ascii_only in (True, False):
@@ -492,11 +518,7 @@ def test_messages_by_role_stay_messages(judged: Judge) -> None:
         ("dataset_preference", {"question": "a", "answer": "x", "chosen": "b", "rejected": "c"}),
         ("dataset_tools", {"conversations": said("human: a", "function_call: {}", "observation: x", "gpt: b")}),
         ("dataset_tools", {"conversations": said(*PAIR), "tools": "[{}]"}),
-        ("dataset_shape_later", {"conversation": [{"human": "a", "assistant": "b"}]}),
-        ("dataset_shape_later", {"conversations": [{"human": "a", "assistant": "b"}]}),
-        ("dataset_shape_later", {"instruction": "a", "response": "b"}),
-        ("dataset_shape_later", {"query": "a", "response": "b"}),
-        ("dataset_shape_later", {"input": "a", "output": "b", "id": 1}),
+        ("dataset_unknown_format", {"input": "a", "output": "b", "id": 1}),
         ("dataset_unknown_format", {"text": "a"}),
         ("dataset_unknown_format", {"Prompt": "a", "Completion": "b"}),
         ("dataset_unknown_format", {"question": "a", "a": "b"}),
