@@ -92,8 +92,11 @@ def judged(t: Translator, keypad: Keypad, facts: Facts) -> Card:
             blocks.append(Paragraph(t("card.judged.more", n=report.findings_total - SHOWN), Tone.MUTED))
     if facts.trainable and facts.advice:
         blocks.append(Items(tuple(t(f"advice.{piece.code}", **piece.fields) for piece in facts.advice)))
+    mending = _mending(t, keypad, facts)
+    if mending:
+        blocks.append(Paragraph(t("card.judged.mend"), Tone.MUTED))
     tone = Tone.GOOD if not report.findings else Tone.WARNING if facts.trainable else Tone.ERROR
-    return Card(title, tuple(blocks), _buttons(t, keypad, facts), tone=tone, rings=False)
+    return Card(title, tuple(blocks), _buttons(t, keypad, facts, mending), tone=tone, rings=False)
 
 
 def changed(t: Translator, version: int, changes: Changes) -> str:
@@ -108,7 +111,9 @@ def what_changed(t: Translator, changes: Changes) -> str:
     return t("list.separator").join([*done, *gone])
 
 
-def _buttons(t: Translator, keypad: Keypad, facts: Facts) -> tuple[tuple[Button, ...], ...]:
+def _buttons(
+    t: Translator, keypad: Keypad, facts: Facts, mending: list[tuple[Button, ...]]
+) -> tuple[tuple[Button, ...], ...]:
     rows: list[tuple[Button, ...]] = []
     dataset = facts.dataset_id
     if dataset is not None and facts.trainable:
@@ -121,7 +126,7 @@ def _buttons(t: Translator, keypad: Keypad, facts: Facts) -> tuple[tuple[Button,
         rows.append(tuple(first))
     elif facts.report.findings_total > SHOWN and dataset is not None:
         rows.append((keypad.press(t("button.report"), "dataset.report", dataset=dataset),))
-    rows += _mending(t, keypad, facts)
+    rows += mending
     if dataset is None:
         return tuple(rows)
     if facts.made_from is not None:
@@ -178,7 +183,9 @@ def _mending(t: Translator, keypad: Keypad, facts: Facts) -> list[tuple[Button, 
     rows = [tuple(single[begin : begin + _BUTTONS_IN_ROW]) for begin in range(0, len(single), _BUTTONS_IN_ROW)]
     leaves = any(mend.name == LEAVE_OUT for mend in mends)
     if len(names) > 1:
-        rows.insert(0, (button(t("mend.all"), names, ButtonStyle.NORMAL if facts.trainable else ButtonStyle.PRIMARY),))
+        rows.insert(
+            0, (button(t("mend.all"), names, ButtonStyle.NORMAL if facts.trainable or leaves else ButtonStyle.PRIMARY),)
+        )
     if names and leaves:
         rows.insert(0, (button(t("mend.all_and_leave_out"), (*names, LEAVE_OUT), ButtonStyle.PRIMARY),))
     return rows

@@ -129,7 +129,10 @@ def _reading(found: DatasetFormat, rows: Sequence[Mapping[str, Any]]) -> dict[st
     """A way to read the file, with what becomes of its first rows that way."""
     conversations = (found.careful(orjson.dumps(row)).messages for row in rows)
     samples = [
-        [{"role": message["role"], "content": shown(message["content"], SAMPLE_CHARACTERS)} for message in messages]
+        [
+            {"role": message["role"], "content": shown(" ".join(message["content"].split()), SAMPLE_CHARACTERS)}
+            for message in messages
+        ]
         for messages in islice(filter(None, conversations), SAMPLES)
     ]
     return {"name": found.name, "samples": samples}
