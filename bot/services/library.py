@@ -1,6 +1,8 @@
 """Datasets: a file comes in, is judged apart from the event loop, and becomes an immutable version."""
 
+import json
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -276,7 +278,15 @@ class Library:
         """Training and held-out rows; the same arguments always give the same files. Blocks: call in a thread."""
         stem = f"{version.canonical_digest[:24]}-{round(share * 1000)}-{seed}"
         training, validation = self._splits / f"{stem}-train.jsonl", self._splits / f"{stem}-held-out.jsonl"
-        kept, held_out = split(self.canonical(version), training, validation, share=share, seed=seed)
+        record = self._splits / f"{stem}.json"
+        try:
+            kept, held_out = json.loads(record.read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            # Finding what is nearly the same takes seconds: done once for each version, share and seed.
+            kept, held_out = split(self.canonical(version), training, validation, share=share, seed=seed)
+            part = record.with_name(f"{record.name}.{os.getpid()}.part")
+            part.write_text(json.dumps([kept, held_out]), "utf-8")
+            part.replace(record)
         return Split(training, validation if held_out else None, kept, held_out)
 
 

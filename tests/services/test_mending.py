@@ -211,3 +211,18 @@ async def test_deleting_says_what_depends(world: World) -> None:
     await ann.presses("Delete")
     await world.chats.until(lambda: world.titles("Delete teller?"))
     assert "1 job was trained on it" in facts(world.chats.cards()[-1])
+
+
+async def test_held_out_rows_are_kept_with_the_version(world: World) -> None:
+    ann = await world.owner()
+    await world.uploaded(ann)
+    assert world.app is not None
+    library = world.app.core.library
+    held = await library.get(1, await world.app.core.access.member(ann.account))
+    first = library.split(held.version, 0.1, 7)
+    assert first.validation is not None
+    assert (first.training_rows, first.validation_rows) == (11, 1) or first.training_rows < 12
+    before = (first.training.stat().st_mtime_ns, first.validation.stat().st_mtime_ns)
+    assert library.split(held.version, 0.1, 7) == first
+    assert (first.training.stat().st_mtime_ns, first.validation.stat().st_mtime_ns) == before
+    assert library.split(held.version, 0.1, 8).training != first.training
