@@ -19,6 +19,7 @@ from bot.commands.datasets import Datasets
 from bot.commands.desk import Desk
 from bot.commands.general import General
 from bot.commands.jobs import Jobs
+from bot.commands.mending import Mending
 from bot.commands.models import Models
 from bot.commands.registry import Registry
 from bot.commands.talking import Talking
@@ -30,9 +31,11 @@ from bot.services.access import Access
 from bot.services.conversations import Conversations, LeftOver
 from bot.services.keys import Keys
 from bot.services.library import Library
+from bot.services.links import Links
 from bot.services.notices import Notices
 from bot.services.releases import Releases
 from bot.services.replies import Means
+from bot.services.sharing import Sharing
 from bot.services.training import Training
 from bot.services.voices import Voices
 from bot.services.watch import PERIOD, Watch
@@ -95,6 +98,7 @@ class Core:
     files: FileStore
     access: Access
     library: Library
+    sharing: Sharing
     training: Training
     releases: Releases
     voices: Voices
@@ -131,6 +135,7 @@ def build_core(settings: Settings, providers: Mapping[str, Provider] | None = No
         files=files,
         access=Access(database),
         library=library,
+        sharing=Sharing(database),
         training=Training(database, library, providers),
         releases=releases,
         voices=Voices(releases, providers),
@@ -185,11 +190,19 @@ class App:
     def _register(self, core: Core) -> Registry:
         self._general = General(core.access, lambda: self.registry.menu())
         self._talking = Talking(self._conversations)
-        self._datasets = Datasets(core.library, self._platforms, EXAMPLES / "fortune_telling.jsonl")
+        self._datasets = Datasets(
+            core.library,
+            core.sharing,
+            core.training,
+            self._platforms,
+            Links(self.settings.links_from, self.settings.max_upload_mb * 1_000_000),
+            EXAMPLES / "fortune_telling.jsonl",
+        )
+        mending = Mending(core.library, core.sharing, self._datasets)
         trains = Trains(core.training, core.library, self.watch)
         jobs_family = Jobs(core.training, self.watch, trains)
         models = Models(core.releases, core.voices)
-        families = (self._general, self._datasets, trains, jobs_family, models, self._talking)
+        families = (self._general, self._datasets, mending, trains, jobs_family, models, self._talking)
         commands = [command for family in families for command in family.commands()] + Team(core.access).commands()
         return Registry(commands, [action for family in families for action in family.actions()])
 

@@ -32,6 +32,9 @@ class Settings(BaseModel):
     owner_code: SecretStr | None = Field(None, alias="TUNETELLER_OWNER_CODE")
     log_level: str = Field("INFO", pattern=r"(?i)^(debug|info|warning|error)$", alias="TUNETELLER_LOG_LEVEL")
     max_upload_mb: int = Field(512, ge=1, le=4096, alias="TUNETELLER_MAX_UPLOAD_MB")
+    link_hosts: str = Field(
+        "", pattern=r"^\s*([\w.-]+(:\d+)?\s*(,\s*[\w.-]+(:\d+)?\s*)*)?$", alias="TUNETELLER_LINK_HOSTS"
+    )
     database: SecretStr | None = Field(None, alias="DATABASE_URL")
     telegram_token: SecretStr | None = Field(None, alias="TELEGRAM_BOT_TOKEN")
     telegram_api_base: str | None = Field(None, pattern=r"^https?://[^/\s]+", alias="TELEGRAM_API_BASE")
@@ -63,6 +66,11 @@ class Settings(BaseModel):
         return value
 
     @property
+    def links_from(self) -> tuple[str, ...]:
+        """The hosts that files may be fetched from by a link."""
+        return tuple(host.strip() for host in self.link_hosts.split(",") if host.strip())
+
+    @property
     def database_url(self) -> str:
         """Where the database is: SQLite in the data folder unless set."""
         if self.database is not None:
@@ -78,6 +86,7 @@ ALLOWED: Mapping[str, str] = {
     "TUNETELLER_OWNER_CODE": "8+",
     "TUNETELLER_LOG_LEVEL": "debug | info | warning | error",
     "TUNETELLER_MAX_UPLOAD_MB": "1-4096",
+    "TUNETELLER_LINK_HOSTS": "huggingface.co, example.org:8443",
     "DATABASE_URL": "sqlite:///… | postgresql://…",
     "TELEGRAM_BOT_TOKEN": "123456789:AA…",
     "TELEGRAM_API_BASE": "http://… | https://…",

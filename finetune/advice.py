@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from finetune.datasets import Report
+from finetune.datasets import Measures, Report
 from finetune.parameters import optimiser_steps, resolve
 
 ENOUGH_STEPS = 20
@@ -19,14 +19,18 @@ class Advice:
 
 
 def advise(
-    report: Report, *, max_tokens: int | None = None, recommended: Mapping[str, float] | None = None
+    report: Report,
+    measures: Measures | None = None,
+    *,
+    max_tokens: int | None = None,
+    recommended: Mapping[str, float] | None = None,
 ) -> tuple[Advice, ...]:
     """Everything that can be said of a file.
 
     Steps are counted over all good rows, none held out, with the presets' own values; ``recommended`` is what a base
     puts in their place. ``max_tokens`` is the length at which somebody means to cut.
     """
-    return (*_of_rows(report), *_of_steps(report.good_rows, recommended or {}), *_of_length(report, max_tokens))
+    return (*_of_rows(report), *_of_steps(report.good_rows, recommended or {}), *_of_length(measures, max_tokens))
 
 
 def _of_rows(report: Report) -> tuple[Advice, ...]:
@@ -69,8 +73,8 @@ def _of_steps(rows: int, recommended: Mapping[str, float]) -> tuple[Advice, ...]
     return tuple(found)
 
 
-def _of_length(report: Report, max_tokens: int | None) -> tuple[Advice, ...]:
-    longest = report.longest_tokens
+def _of_length(measures: Measures | None, max_tokens: int | None) -> tuple[Advice, ...]:
+    longest = measures.longest_tokens if measures is not None else None
     if max_tokens is None or longest is None or longest <= max_tokens:
         return ()
     return (Advice("over_max_tokens", {"longest": longest, "over": longest - max_tokens, "limit": max_tokens}),)

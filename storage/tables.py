@@ -83,18 +83,25 @@ class UpdateRow(Table):
 
 
 class Dataset(Table):
-    """A named line of versions."""
+    """A named line of versions. ``current`` is the number of the one that is shown and trained on."""
 
     __tablename__ = "datasets"
     id: Mapped[int] = mapped_column(primary_key=True)
     owner_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
     name: Mapped[str]
+    kind: Mapped[str] = mapped_column(default="text", server_default="text")
+    current: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
 
 
 class DatasetVersion(Table):
-    """One immutable content: the file as uploaded, its canonical form, and what was found in it."""
+    """One immutable content: the file as it came, its canonical form, and what was found in it.
+
+    ``file_name`` and ``reading`` are what the file was read with. ``canonical_digest`` is empty while errors keep it
+    from being trained on. A mended version has ``made_from``, the number of the version before, and ``changes``.
+    ``measures``: what takes longer than judging, once it was measured.
+    """
 
     __tablename__ = "dataset_versions"
     __table_args__ = (UniqueConstraint("dataset_id", "number"),)
@@ -103,7 +110,23 @@ class DatasetVersion(Table):
     number: Mapped[int]
     source_digest: Mapped[str] = mapped_column(index=True)
     canonical_digest: Mapped[str]
+    file_name: Mapped[str] = mapped_column(default="", server_default="")
+    reading: Mapped[str | None]
     report: Mapped[Json]
+    measures: Mapped[Json | None]
+    made_from: Mapped[int | None]
+    changes: Mapped[Json | None]
+    created_at: Mapped[datetime]
+
+
+class DatasetShare(Table):
+    """Who else may ``read``, ``train`` on or ``edit`` a dataset; without a person: everybody of the team."""
+
+    __tablename__ = "dataset_shares"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"), index=True)
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    right: Mapped[str]
     created_at: Mapped[datetime]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from bot.cli.validate import UNREADABLE, Refused, judge, print_findings, readable, still_reading
+from bot.cli.validate import UNREADABLE, Refused, check_output, judge, print_findings, readable, still_reading
 from bot.cli.words import fail, perform, say, words
 from finetune.datasets import Report
 
@@ -20,12 +20,13 @@ from finetune.datasets import Report
 @click.option(
     "-o", "--output", "out", type=click.Path(path_type=Path), metavar="OUT", required=True, help=say("cli.convert.out")
 )
+@click.option("--reading", metavar="NAME", help=say("cli.validate.reading"))
 @click.option("--force", is_flag=True, help=say("cli.convert.force"))
-def command(file: Path, form: str, out: Path, force: bool) -> None:
+def command(file: Path, form: str, out: Path, reading: str | None, force: bool) -> None:
     """Convert a file."""
     t = words()
     try:
-        report = perform(_convert(file, out, force))
+        report = perform(_convert(file, out, reading, force))
     except Refused as refused:
         fail(refused.reason, UNREADABLE)
     except asyncio.CancelledError:
@@ -44,19 +45,19 @@ def command(file: Path, form: str, out: Path, force: bool) -> None:
         click.echo(t("cli.convert.warnings", count=report.findings_total))
 
 
-async def _convert(file: Path, out: Path, force: bool) -> Report:
+async def _convert(file: Path, out: Path, reading: str | None, force: bool) -> Report:
     readable(file)
-    _check(file, out, force)
+    check_output(file, out, force=force)
     _end_tidily()
     handle, name = tempfile.mkstemp(prefix=".tuneteller-", dir=out.parent)
     os.close(handle)
     canonical = Path(name)
     try:
         async with still_reading():
-            report = await judge(file, canonical)
+            report, _ = await judge(file, canonical, reading)
         if report.ok:
             # Judging takes its time, and somebody else may have written there meanwhile.
-            _check(file, out, force)
+            check_output(file, out, force=force)
             canonical.replace(out)
             _sync(out.parent)
         return report
@@ -69,15 +70,6 @@ def _end_tidily() -> None:
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-
-
-def _check(file: Path, out: Path, force: bool) -> None:
-    if out.exists() and out.samefile(file):
-        raise Refused("output_is_input", say("error.output_is_input", file=click.format_filename(out)))
-    if out.is_dir():
-        raise Refused("output_is_folder", say("error.output_is_folder", file=click.format_filename(out)))
-    if os.path.lexists(out) and not force:
-        raise Refused("output_exists", say("cli.init.exists", file=click.format_filename(out)))
 
 
 def _sync(folder: Path) -> None:

@@ -5,6 +5,7 @@ import secrets
 import shlex
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,12 +15,16 @@ from bot.cards.confirm import time_range
 from bot.cards.job import failure_sentence
 from bot.cards.validation import finding_line
 from bot.cli.desk import PLACE, core, lock_if_free, operator, watcher
+from bot.cli.validate import USUAL_READING, readings_of
 from bot.cli.words import fail, perform, say, settings, terminal_language, words
 from bot.commands.flags import parse
 from bot.commands.training import line_of, wish_of
+from bot.services.access import Member
+from bot.services.library import File, Judged, Library
 from bot.services.training import Run
 from bot.services.watch import Watch
 from bot.settings import Settings
+from finetune.errors import DatasetError
 from finetune.jobs import JobState
 from storage.repositories import jobs
 from storage.tables import Job
@@ -49,7 +54,7 @@ async def _train(chosen: Settings, file: Path, flags: str, wait: bool) -> None:
         member = await operator(found)
         await found.tokens.prepare()
         stored = await found.library.receive(_pieces(file), sys.maxsize)
-        judged = await found.library.judge(stored, file.name, member)
+        judged = await _judged(found.library, File(stored.digest, file.name), member)
         if judged.held is None:
             for finding in judged.report.findings:
                 click.secho(finding_line(t, finding), err=True, fg="red")
@@ -75,6 +80,16 @@ async def _train(chosen: Settings, file: Path, flags: str, wait: bool) -> None:
         finally:
             if lock:
                 lock.free()
+
+
+async def _judged(library: Library, file: File, member: Member) -> Judged:
+    try:
+        return await library.judge(file, member)
+    except DatasetError as error:
+        names = readings_of(error)
+        if names and all(name.startswith(USUAL_READING) for name in names):
+            return await library.judge(replace(file, reading=USUAL_READING), member)
+        raise
 
 
 def _show_plan(run: Run) -> None:

@@ -2,27 +2,32 @@
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from bot.cards.validation import finding_line
+from bot.cards.validation import finding_line, tokens, warning_facts, what_changed
 from bot.cli.words import fail, perform, say, settings, words
 from bot.commands.desk import problem
 from bot.locales import Translator
 from finetune.advice import Advice, advise
-from finetune.datasets import Report, Severity, examine
+from finetune.datasets import Changes, Measures, Report, Severity, Wish, examine, measured, mended
+from finetune.datasets.mending.kinds import LEAVE_OUT, mends_of, of_all
 from finetune.errors import FineTuneError, ParameterError, ProviderError
 from finetune.parameters import ranges
 from finetune.providers.local import bases
 from finetune.providers.local.tokens import tokenizer_file
 
 UNREADABLE = 2
+# What becomes of reasoning unless somebody says otherwise.
+USUAL_READING = "question_response"
 _PATIENCE = 1.0  # seconds that nobody wonders about
 
 
@@ -44,32 +49,108 @@ class Refused(Exception):
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--base", metavar="ID", help=say("cli.validate.base"))
 @click.option("--max-tokens", metavar="N", help=say("cli.validate.max_tokens"))
+@click.option("--reading", metavar="NAME", help=say("cli.validate.reading"))
+@click.option("--mend", "mend_to", type=click.Path(path_type=Path), metavar="OUT", help=say("cli.validate.mend"))
+@click.option("--leave-out", is_flag=True, help=say("cli.validate.leave_out"))
 @click.option("--json", "as_json", is_flag=True, help=say("cli.validate.json"))
-def command(file: Path, base: str | None, max_tokens: str | None, as_json: bool) -> None:
-    """Judge a file."""
+def command(
+    file: Path,
+    base: str | None,
+    max_tokens: str | None,
+    reading: str | None,
+    mend_to: Path | None,
+    leave_out: bool,
+    as_json: bool,
+) -> None:
+    """Judge a file, and mend it into another one if that is wished for."""
     t = words()
     try:
         limit = None if max_tokens is None else _limit(max_tokens)
-        report = perform(_judge(file, base, settings().data_dir.absolute()))
-        advice = advise(report, max_tokens=limit, recommended=_recommended(base))
+        found = perform(_judge(file, base, settings().data_dir.absolute(), reading, mend_to, leave_out))
+        advice = advise(found.report, found.measures, max_tokens=limit, recommended=_recommended(base))
     except Refused as refused:
         _refuse(refused, as_json)
     if as_json:
-        _print_object(machine_form(report, advice, t))
+        _print_object(machine_form(found, advice, t))
     else:
         name = click.format_filename(file, shorten=True)
-        click.secho(t("cli.validate.good" if report.ok else "cli.validate.bad", name=name), bold=True)
-        print_report(report, advice, t)
-    sys.exit(0 if report.ok else 1)
+        click.secho(t("cli.validate.good" if found.report.ok else "cli.validate.bad", name=name), bold=True)
+        print_report(found, advice, t)
+        if mend_to is not None:
+            _print_changes(found.changes, mend_to, t)
+    sys.exit(0 if found.report.ok else 1)
 
 
-async def _judge(file: Path, base: str | None, data: Path) -> Report:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of a file. ``measures`` are of its good rows."""
+
+    report: Report
+    measures: Measures | None
+    changes: Changes | None
+
+
+async def _judge(
+    file: Path, base: str | None, data: Path, reading: str | None, mend_to: Path | None, leave_out: bool
+) -> Found:
     readable(file)
+    if mend_to is not None:
+        check_output(file, mend_to)
     async with still_reading():
-        # A vocabulary is made once on each data folder, which takes some seconds.
-        tokenizer = await asyncio.to_thread(_tokenizer, base, data)
         with tempfile.TemporaryDirectory() as folder:
-            return await judge(file, Path(folder) / "canonical.jsonl", tokenizer)
+            canonical = Path(folder) / "canonical.jsonl"
+            report, chosen = await judge(file, canonical, reading)
+            # A vocabulary is made once on each data folder, which takes some seconds.
+            tokenizer = await asyncio.to_thread(_tokenizer, base, data)
+            measures = await _measured(file, canonical, report, chosen, tokenizer, named=base is not None)
+            changes = None
+            if mend_to is not None:
+                changes = await _mend(file, mend_to, report, chosen, leave_out)
+            return Found(report, measures, changes)
+
+
+async def _measured(
+    file: Path, canonical: Path, report: Report, reading: str | None, tokenizer: Path | None, *, named: bool
+) -> Measures | None:
+    """What is to be measured of the good rows; None where there are none or it cannot be done.
+
+    Raises :class:`Refused` when that is because of a base that was ``named``.
+    """
+    if not report.good_rows:
+        return None
+    try:
+        if not report.ok:
+            await mended(file, canonical, Wish((LEAVE_OUT,)), name=file.name, reading=reading)
+        return await measured(canonical, tokenizer=tokenizer)
+    except (FineTuneError, RuntimeError) as error:
+        if named:
+            reason = say("error.judging_broke", file=click.format_filename(file), reason=str(error))
+            raise Refused("judging_broke", reason) from error
+        return None  # what was not counted is shown as not known
+
+
+async def _mend(file: Path, out: Path, report: Report, reading: str | None, leave_out: bool) -> Changes | None:
+    names = (*of_all(mends_of(report)), *((LEAVE_OUT,) if leave_out else ()))
+    if not names:
+        return None
+    try:
+        return await mended(file, out, Wish(names), name=file.name, reading=reading)
+    except FineTuneError as error:
+        raise Refused.by(error) from error
+    except OSError as error:
+        reason = say("error.output_unwritable", file=click.format_filename(out), reason=error.strerror or "?")
+        raise Refused("output_unwritable", reason) from error
+
+
+def check_output(file: Path, out: Path, *, force: bool = False) -> None:
+    """Raise :class:`Refused` for a place that must not be written to."""
+    shown = click.format_filename(out)
+    if out.exists() and out.samefile(file):
+        raise Refused("output_is_input", say("error.output_is_input", file=shown))
+    if out.is_dir():
+        raise Refused("output_is_folder", say("error.output_is_folder", file=shown))
+    if os.path.lexists(out) and not force:
+        raise Refused("output_exists", say("cli.init.exists", file=shown))
 
 
 def readable(file: Path) -> None:
@@ -84,16 +165,31 @@ def readable(file: Path) -> None:
         raise Refused("file_unreadable", reason) from error
 
 
-async def judge(file: Path, canonical: Path, tokenizer: Path | None = None) -> Report:
-    """The report, and the canonical form of a file without errors in ``canonical``. Raises :class:`Refused`."""
+async def judge(file: Path, canonical: Path, reading: str | None = None) -> tuple[Report, str | None]:
+    """The report and the reading that was used; the canonical form of a file without errors is in ``canonical``.
+
+    Raises :class:`Refused`. Reasoning is left out, as the tutorial does it, unless the reading says otherwise; any
+    other choice is for whoever called.
+    """
     try:
-        return await examine(file, canonical, tokenizer=tokenizer, name=file.name)
+        return await examine(file, canonical, name=file.name, reading=reading), reading
     except FineTuneError as error:
+        names = readings_of(error)
+        if reading is None and names and all(name.startswith(USUAL_READING) for name in names):
+            return await judge(file, canonical, USUAL_READING)
+        if names:
+            raise Refused(error.code, say("cli.ambiguous", names=", ".join(names))) from error
         raise Refused.by(error) from error
     except RuntimeError as error:
         # Status 1 would say that the file has errors, which nobody knows when its judge has died.
         reason = say("error.judging_broke", file=click.format_filename(file), reason=str(error))
         raise Refused("judging_broke", reason) from error
+
+
+def readings_of(error: FineTuneError) -> list[str]:
+    """The ways to read a file between which somebody has to choose; none for any other error."""
+    readings: Any = error.fields.get("readings", ())
+    return [str(reading["name"]) for reading in readings]
 
 
 @asynccontextmanager
@@ -157,9 +253,9 @@ def _recommended(base: str | None) -> Mapping[str, float]:
     return {} if base is None else bases.locate(base).base.recommended
 
 
-def machine_form(report: Report, advice: tuple[Advice, ...], t: Translator) -> dict[str, object]:
+def machine_form(found: Found, advice: tuple[Advice, ...], t: Translator) -> dict[str, object]:
     """The object that ``--json`` prints; null is what nobody counted."""
-    tokens = report.tokens
+    report, measures = found.report, found.measures
     return {
         "ok": report.ok,
         "format": report.format,
@@ -168,11 +264,14 @@ def machine_form(report: Report, advice: tuple[Advice, ...], t: Translator) -> d
         "turns": report.turns,
         "characters": report.characters,
         "tokens": {
-            "count": tokens.count if tokens else None,
-            "method": tokens.method if tokens else None,
-            "exact": tokens.exact if tokens else None,
+            "count": measures.tokens.count if measures else None,
+            "method": measures.tokens.method if measures else None,
+            "exact": measures.tokens.exact if measures else None,
         },
-        "duplicates": {"exact": report.exact_duplicates, "near": None},
+        "duplicates": {
+            "exact": report.exact_duplicates,
+            "near": measures.duplicates.near if measures else None,
+        },
         "findings": [
             {
                 "rule": finding.rule,
@@ -201,19 +300,27 @@ def _print_object(found: Mapping[str, object]) -> None:
     click.echo(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
 
 
-def print_report(report: Report, advice: tuple[Advice, ...], t: Translator) -> None:
+def print_report(found: Found, advice: tuple[Advice, ...], t: Translator) -> None:
     """What was understood, what is wrong, what to do about it."""
+    report, measures = found.report, found.measures
     for note in report.notes:
         click.echo(t(f"dataset.note.{note}"))
     click.echo(t("fact.rows.value", n=report.rows, turns=report.turns))
-    counted = t("fact.tokens.unknown")
-    if report.tokens is not None:
-        key = "fact.tokens.exact" if report.tokens.exact else "fact.tokens.sampled"
-        counted = t(key, n=report.tokens.count, method=report.tokens.method)
-    click.echo(f"{t('fact.tokens')}: {counted}")
+    click.echo(f"{t('fact.tokens')}: {tokens(t, measures)}")
+    if measures is not None:
+        for key, value in warning_facts(t, report, measures):
+            click.echo(f"{key}: {value}")
     print_findings(report, t)
     for piece in advice:
         click.echo("→ " + t(f"advice.{piece.code}", **piece.fields))
+
+
+def _print_changes(changes: Changes | None, out: Path, t: Translator) -> None:
+    if changes is None or not changes.touched:
+        click.echo(t("error.nothing_to_mend"))
+        return
+    click.secho(t("cli.validate.mended", file=click.format_filename(out)), bold=True)
+    click.echo(what_changed(t, changes))
 
 
 def print_findings(report: Report, t: Translator) -> None:

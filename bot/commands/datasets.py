@@ -1,11 +1,12 @@
-"""Uploads and datasets."""
+"""Uploads and datasets: what comes in, what it is, which versions there are."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bot.cards import lists, validation
-from bot.chat.content import Attachment, Card, Paragraph, Tone
+from bot.cards import examples, lists, validation
+from bot.chat.content import Attachment, AttachmentKind, Card, Paragraph, Tone
 from bot.chat.errors import Refused, Unavailable, UserError, Vanished
 from bot.chat.events import Ack, Message
 from bot.chat.places import MessageRef
@@ -13,9 +14,13 @@ from bot.chat.platform import Platform
 from bot.commands.context import Context
 from bot.commands.registry import Action, Command
 from bot.services.access import Role
-from bot.services.library import Judged, Library
-from finetune.datasets import rows
-from finetune.errors import FineTuneError
+from bot.services.library import File, Held, Library
+from bot.services.links import Links, is_link
+from bot.services.sharing import Sharing
+from bot.services.training import Training
+from finetune.advice import advise
+from finetune.datasets import Report, rows
+from finetune.errors import DatasetError
 
 _SAMPLE = "fortune_telling.jsonl"
 _CHUNK = 1 << 16
@@ -24,15 +29,27 @@ _CHUNK = 1 << 16
 class Datasets:
     """The family's handlers."""
 
-    def __init__(self, library: Library, platforms: Mapping[str, Platform], sample: Path) -> None:
+    def __init__(
+        self,
+        library: Library,
+        sharing: Sharing,
+        training: Training,
+        platforms: Mapping[str, Platform],
+        links: Links,
+        sample: Path,
+    ) -> None:
         self._library = library
+        self._sharing = sharing
+        self._training = training
         self._platforms = platforms
+        self._links = links
         self._sample = sample
 
     def commands(self) -> list[Command]:
         """What people may type."""
         return [
             Command("sample", Role.TRAINER, self.sample),
+            Command("fetch", Role.TRAINER, self.fetch, "URL"),
             Command("datasets", Role.TRAINER, self.datasets),
             Command("ds", Role.TRAINER, self.one, "N", item=True, listed=False),
         ]
@@ -41,11 +58,14 @@ class Datasets:
         """What buttons may do."""
         return [
             Action("dataset.sample", Role.TRAINER, self.press_sample),
+            Action("dataset.read", Role.TRAINER, self.press_read),
             Action("dataset.preview", Role.TRAINER, self.press_preview),
             Action("dataset.report", Role.TRAINER, self.press_report),
+            Action("dataset.lengths", Role.TRAINER, self.press_lengths),
             Action("dataset.delete", Role.TRAINER, self.press_delete),
             Action("dataset.really_delete", Role.TRAINER, self.press_really_delete),
             Action("dataset.download", Role.TRAINER, self.press_download),
+            Action("dataset.original", Role.TRAINER, self.press_original),
         ]
 
     async def receive(self, context: Context, event: Message) -> None:
@@ -55,86 +75,144 @@ class Datasets:
         for number, upload in enumerate(event.uploads):
             limit = platform.limits.upload_bytes
             if upload.size is not None and upload.size > limit:
-                raise UserError("upload_too_large", limit=limit // 1_000_000)
-            await self._take(context, upload.name, platform.fetch(upload), limit, part=f"upload{number}")
+                raise UserError(_too_large(platform), limit=limit // 1_000_000)
+            chunks = platform.fetch(upload)
+            await self._take(
+                context, upload.name, chunks, limit, part=f"upload{number}", too_large=_too_large(platform)
+            )
 
-    async def _take(self, context: Context, name: str, chunks: AsyncIterator[bytes], limit: int, *, part: str) -> None:
+    async def _take(
+        self,
+        context: Context,
+        name: str,
+        chunks: AsyncIterator[bytes],
+        limit: int,
+        *,
+        part: str,
+        too_large: str = "upload_too_large",
+    ) -> None:
         t = context.t
         card = await context.reply(validation.reading(t, name), part=part)
         try:
             stored = await self._library.receive(chunks, limit)
-            judged = await self._library.judge(stored, name, context.member)
         except Refused:
-            await context.show(card, _problem(t("error.upload_too_large", limit=limit // 1_000_000)))
+            await context.show(card, _problem(t(f"error.{too_large}", limit=limit // 1_000_000)))
         except (Vanished, Unavailable):
             await context.show(card, _problem(t("error.upload_gone")))
         except UserError as error:
             await context.show(card, _problem(t(f"error.{error.key}", **error.fields)))
-        except FineTuneError as error:
-            await context.show(card, _problem(t(f"error.{error.code}", **error.fields)))
         else:
-            await self._show(context, card, judged, name)
+            await self._judge(context, card, File(stored.digest, name))
 
-    async def _show(self, context: Context, card: MessageRef, judged: Judged, name: str) -> None:
-        t, held = context.t, judged.held
-        await context.show(
-            card,
-            lambda keypad: validation.judged(
-                t,
-                keypad,
+    async def _judge(self, context: Context, card: MessageRef, file: File) -> None:
+        """Judge a kept file and show its card; then measure it and show what came of that."""
+        t = context.t
+        try:
+            judged = await self._library.judge(file, context.member)
+        except DatasetError as error:
+            if error.code == "dataset_ambiguous":
+                readings: Any = error.fields["readings"]
+                kept = {"digest": file.digest, "name": file.name}
+                await context.show(card, lambda keypad: validation.ambiguous(t, keypad, file.name, readings, kept))
+            else:
+                await context.show(card, _problem(t(f"error.{error.code}", **error.fields)))
+            return
+        except UserError as error:
+            await context.show(card, _problem(t(f"error.{error.key}", **error.fields)))
+            return
+        if judged.held is None:
+            facts = validation.Facts(
+                file.name,
                 judged.report,
-                held.dataset.name if held else name,
-                held.dataset.id if held else None,
-                version=held.version.number if held else 1,
-                known=held is not None and held.known,
-            ),
-        )
-        if held is None and judged.report.findings_total > validation.SHOWN:
-            text = validation.report_text(t, judged.report, name)
+                file={"digest": file.digest, "name": file.name, "reading": file.reading},
+            )
+            await context.show(card, lambda keypad: validation.judged(t, keypad, facts))
+            await self._all_findings(context, judged.report, file.name)
+            return
+        await self.show(context, card, judged.held)
+
+    async def _all_findings(self, context: Context, report: Report, name: str) -> None:
+        if report.findings_total > validation.SHOWN:
+            text = validation.report_text(context.t, report, name)
             file = Attachment("findings.txt", "text/plain", text.encode())
-            await context.reply(Card(t("card.report"), attachments=(file,), rings=False), part="report")
+            await context.reply(Card(context.t("card.report"), attachments=(file,), rings=False), part="report")
+
+    async def show(self, context: Context, card: MessageRef, held: Held, *, whole: bool = False) -> None:
+        """A dataset's card in place of another: at once, and again when its measures are taken."""
+        facts = await self.facts(held, pending=held.trainable and held.measures is None, whole=whole)
+        await context.show(card, lambda keypad: validation.judged(context.t, keypad, facts))
+        if facts.pending:
+            measured = await self.facts(await self._library.measure(held), whole=whole)
+            await context.show(card, lambda keypad: validation.judged(context.t, keypad, measured))
+
+    async def facts(self, held: Held, *, pending: bool = False, whole: bool = False) -> validation.Facts:
+        """What a dataset's card says."""
+        versions = await self._library.versions(held.dataset)
+        shared = await self._sharing.listing(held.dataset.id)
+        return validation.Facts(
+            held.dataset.name,
+            held.report,
+            held.dataset.id,
+            version=held.version.number,
+            versions=tuple(version.version.number for version in versions),
+            made_from=held.version.made_from,
+            trainable=held.trainable,
+            known=held.known,
+            measures=held.measures,
+            changes=held.changes,
+            advice=advise(held.report, recommended=self._training.recommended),
+            steps=self._training.steps(held.report.good_rows),
+            shared=tuple((share.name, share.right.word) for share in shared),
+            pending=pending,
+            whole=whole,
+        )
 
     async def sample(self, context: Context, arguments: str) -> None:
         """Begin with the sample dataset."""
         await self._take(context, _SAMPLE, _pieces(self._sample), self._sample.stat().st_size, part="sample")
+
+    async def fetch(self, context: Context, arguments: str) -> None:
+        """A file behind a link, from the hosts that are allowed."""
+        address = arguments.strip()
+        if not is_link(address):
+            raise UserError("link_needed")
+        limit = self._links.max_bytes
+        async with self._links.open(address) as (name, chunks):
+            await self._take(context, name, chunks, limit, part="fetch")
 
     async def press_sample(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """The same by button."""
         await self.sample(context, "")
         return None
 
+    async def press_read(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
+        """One of several ways to read a file was chosen."""
+        await self._judge(context, context.ref, File(**payload["file"]))
+        return None
+
     async def datasets(self, context: Context, arguments: str) -> None:
-        """All datasets."""
-        await context.reply(lists.datasets(context.t, await self._library.listing()))
+        """All datasets that this person may see."""
+        await context.reply(lists.datasets(context.t, await self._library.listing(context.member)))
 
     async def one(self, context: Context, arguments: str) -> None:
         """One dataset's card."""
-        held = await self._library.get(item_number(arguments))
-        t = context.t
-
-        def make(keypad: Any) -> Card:
-            card = validation.judged(
-                t, keypad, held.report, held.dataset.name, held.dataset.id, version=held.version.number, known=False
-            )
-            more = (
-                keypad.press(t("button.download"), "dataset.download", dataset=held.dataset.id),
-                keypad.press(t("button.delete"), "dataset.delete", dataset=held.dataset.id),
-            )
-            return Card(card.title, card.blocks, (*card.buttons, more), tone=card.tone, rings=False)
-
-        await context.reply(make)
+        held = await self._library.get(item_number(arguments), context.member)
+        card = await context.reply(validation.reading(context.t, held.dataset.name))
+        await self.show(context, card, held, whole=True)
 
     async def press_preview(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """One example; the buttons under it turn the pages in place."""
-        held = await self._library.get(payload["dataset"])
+        held = await self._library.get(payload["dataset"], context.member)
         row = payload["row"]
-        found = rows(self._library.canonical(held.version), row, 1)
+        found = await asyncio.to_thread(rows, self._library.canonical(held.version), row, 1)
         if not found:
             raise UserError("button_old")
-        messages = [(str(m["role"]), str(m["content"])) for m in found[0]["messages"]]
+        messages = examples.row_of(found[0])
+        pieces = await self._training.pieces(messages)
 
         def make(keypad: Any) -> Card:
-            return validation.preview(context.t, keypad, held.dataset.id, row, held.report.good_rows, messages)
+            number, of = held.dataset.id, held.report.good_rows
+            return examples.preview(context.t, keypad, number, row, of, messages, pieces)
 
         if payload["turn"]:
             await context.show(context.ref, make)
@@ -144,28 +222,61 @@ class Datasets:
 
     async def press_report(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """All findings as a file."""
-        held = await self._library.get(payload["dataset"])
+        held = await self._library.get(payload["dataset"], context.member)
         text = validation.report_text(context.t, held.report, held.dataset.name)
-        file = Attachment("findings.txt", "text/plain", text.encode())
-        await context.reply(Card(context.t("card.report"), attachments=(file,), rings=False), part="report")
+        await _send_file(context, context.t("card.report"), Attachment("findings.txt", "text/plain", text.encode()))
+        return None
+
+    async def press_lengths(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
+        """How long the rows are, as a picture."""
+        held = await self._library.measure(await self._library.get(payload["dataset"], context.member))
+        measures, t = held.measures, context.t
+        if measures is None:
+            raise UserError("not_measured")
+        from bot.cards.pictures import lengths
+
+        title = t("card.lengths", name=held.dataset.name)
+        data = await asyncio.to_thread(lengths, measures)
+        caption = t(
+            "card.lengths.alt",
+            half=t.number(measures.lengths.quantiles["50"]),
+            most=t.number(measures.lengths.quantiles["95"]),
+            longest=t.number(measures.longest_tokens),
+        )
+        picture = Attachment("lengths.png", "image/png", data, AttachmentKind.PICTURE, alt=caption)
+        await context.reply(Card(title, (Paragraph(caption),), attachments=(picture,), rings=False), part="lengths")
         return None
 
     async def press_download(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """The dataset as it is trained."""
-        held = await self._library.get(payload["dataset"])
-        data = self._library.canonical(held.version).read_bytes()
-        file = Attachment(f"dataset-{held.dataset.id}-v{held.version.number}.jsonl", "application/jsonl", data)
-        await context.reply(Card(context.t("card.download", name=held.dataset.name), attachments=(file,), rings=False))
+        held = await self._library.get(payload["dataset"], context.member)
+        data = await asyncio.to_thread(self._library.canonical(held.version).read_bytes)
+        name = f"dataset-{held.dataset.id}-v{held.version.number}.jsonl"
+        title = context.t("card.download", name=held.dataset.name)
+        await _send_file(context, title, Attachment(name, "application/jsonl", data))
+        return None
+
+    async def press_original(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
+        """The file as it came."""
+        held = await self._library.get(payload["dataset"], context.member)
+        data = await asyncio.to_thread(self._library.source(held.version).read_bytes)
+        name = _safe_name(held.version.file_name) or f"dataset-{held.dataset.id}-v{held.version.number}.jsonl"
+        title = context.t("card.download", name=held.dataset.name)
+        await _send_file(context, title, Attachment(name, "application/octet-stream", data))
         return None
 
     async def press_delete(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
-        """Ask before deleting."""
-        held = await self._library.get(payload["dataset"])
+        """Say what depends on it, and ask before deleting."""
+        held = await self._library.get(payload["dataset"], context.member)
+        jobs, models = await self._library.depending(held.dataset.id)
         t = context.t
+        depends = t("card.deleted.used", n=jobs) if jobs else t("card.deleted.unused")
+        if models:
+            depends += " " + t("card.delete.models", models=t("list.separator").join(f"/use_v{n}" for n in models))
         await context.reply(
             lambda keypad: Card(
                 t("card.delete", name=held.dataset.name),
-                (Paragraph(t("card.delete.what")),),
+                (Paragraph(t("card.delete.what")), Paragraph(depends)),
                 ((keypad.press(t("button.delete"), "dataset.really_delete", dataset=held.dataset.id, once=True),),),
                 tone=Tone.WARNING,
                 rings=False,
@@ -175,7 +286,8 @@ class Datasets:
 
     async def press_really_delete(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """Delete, and tell what was trained on it."""
-        dataset, used = await self._library.delete(payload["dataset"], context.member)
+        dataset = await self._library.delete(payload["dataset"], context.member)
+        used, _ = await self._library.depending(dataset.id)
         text = context.t("card.deleted.used", n=used) if used else context.t("card.deleted.unused")
         await context.show(
             context.ref, Card(context.t("card.deleted", name=dataset.name), (Paragraph(text),), rings=False)
@@ -183,9 +295,24 @@ class Datasets:
         return None
 
 
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+def _too_large(platform: Platform) -> str:
+    """What to say of a file that is too large here: a platform with less room than the page has ways out."""
+    return "upload_too_large_here" if platform.limits.upload_bytes <= 20_000_000 else "upload_too_large"
+
+
+async def _send_file(context: Context, title: str, file: Attachment) -> None:
+    await context.reply(Card(title, attachments=(file,), rings=False), part=file.name)
+
+
+def _safe_name(name: str) -> str:
+    """A name to offer for a download: people's own, without what is no part of one."""
+    plain = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(letter for letter in plain if letter.isprintable() and letter not in '<>:"|?*').strip(". ")[:80]
+
+
+async def _pieces(file: Path) -> AsyncIterator[bytes]:
+    with file.open("rb") as handle:
+        while chunk := await asyncio.to_thread(handle.read, _CHUNK):
             yield chunk
 
 

@@ -110,13 +110,13 @@ class Trains:
     async def press_preset(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """Another preset for the same run."""
         await self._not_started(context)
-        run = await self._training.thaw({**payload["run"], "preset": payload["preset"]})
+        run = await self._training.thaw({**payload["run"], "preset": payload["preset"]}, context.member)
         await self._confirm(context, run, ref=context.ref)
         return None
 
     async def press_start(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """Start exactly what the card showed; a second tap says that it was started."""
-        run = await self._training.thaw(payload["run"])
+        run = await self._training.thaw(payload["run"], context.member)
         intent = f"{context.place.platform}:{context.place.chat}:{context.ref.id}:{payload['nonce']}"
         created = await self._start(context, run, intent, request=context.ref, card=context.ref)
         return Ack(context.t("pressed.started" if created else "pressed.train.start"))
@@ -134,7 +134,7 @@ class Trains:
 
     async def presets(self, context: Context, arguments: str) -> None:
         """The presets side by side for the newest dataset."""
-        found = await self._library.listing(1)
+        found = await self._library.listing(context.member, 1)
         base = next(iter(self._training.providers.values())).bases[0]
         values = {name: resolve(name, base.recommended, {}).values for name in presets()}
         rows = round(found[0].report.good_rows * (1 - DEFAULT_SHARE)) if found else 0

@@ -1,16 +1,27 @@
 """Datasets: a file comes in, is judged apart from the event loop, and becomes an immutable version."""
 
+import json
+import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.chat.errors import UserError
 from bot.services.access import Member, Role
-from finetune.datasets import Report, examine, split
+from bot.services.sharing import Right, right_of
+from finetune.datasets import Changes, Measures, Report, Wish, examine, measured, mended, split
+from finetune.errors import FineTuneError
 from storage.database import Database
 from storage.files import FileStore, StoredFile, TooLarge
 from storage.repositories import datasets
+from storage.repositories.datasets import Content
 from storage.tables import Dataset, DatasetVersion
+
+log = logging.getLogger(__name__)
+
+# A mended version is a file of its own, of this name: nobody uploaded it.
+_MENDED_NAME = "mended.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +33,36 @@ class Held:
     report: Report
     known: bool = False  # the same bytes were here before
 
+    @property
+    def measures(self) -> Measures | None:
+        """What was measured of it, if that was done."""
+        return Measures.from_json(self.version.measures) if self.version.measures else None
+
+    @property
+    def changes(self) -> Changes | None:
+        """What a mending did, if this version came from one."""
+        return Changes.from_json(self.version.changes) if self.version.changes else None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it can be trained on."""
+        return bool(self.version.canonical_digest)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that was kept: its digest, its name as people know it, and how it is to be read (None: as it seems)."""
+
+    digest: str
+    name: str
+    reading: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What came of a file: a version, or (with errors in it) only a report, and nothing was kept of it."""
 
+    file: File
     report: Report
     held: Held | None
 
@@ -62,42 +98,144 @@ class Library:
         except OSError as error:
             raise UserError("disk_full") from error
 
-    async def judge(self, stored: StoredFile, name: str, member: Member) -> Judged:
+    async def judge(self, file: File, member: Member) -> Judged:
         """Judge a kept file and, if it has no errors, make it a dataset of this person."""
         assert member.id is not None
         async with self._database.transaction() as session:
-            known = await datasets.same_bytes(session, member.id, stored.digest)
-        if known is not None:
+            known = await datasets.same_bytes(session, member.id, file.digest, file.reading)
+        if known is not None and known[1].canonical_digest:
             report = Report.from_json(known[1].report)
-            return Judged(report, Held(known[0], known[1], report, known=True))
-        canonical = self._files.temporary()
-        try:
-            tokenizer = await self._tokenizer()
-            report = await examine(self._files.path(stored.digest), canonical, tokenizer=tokenizer, name=name)
-            if not report.ok:
-                return Judged(report, None)
-            kept = await self._files.adopt(canonical)
-        finally:
-            canonical.unlink(missing_ok=True)
+            return Judged(file, report, Held(known[0], known[1], report, known=True))
+        report, canonical = await self._judge(file)
+        if not canonical:
+            return Judged(file, report, None)
         async with self._database.transaction() as session:
             dataset, version = await datasets.create(
-                session, member.id, _title(name), stored.digest, kept.digest, report.as_json()
+                session, member.id, _title(file.name), _content(file, report, canonical)
             )
-        return Judged(report, Held(dataset, version, report))
+        return Judged(file, report, Held(dataset, version, report))
 
-    async def get(self, dataset_id: int | None) -> Held:
-        """A dataset's newest version; the newest dataset of all for None. Raises ``UserError``."""
+    async def _judge(self, file: File) -> tuple[Report, str]:
+        """The report, and the digest of the canonical form ("" where errors keep it from being one)."""
+        canonical = self._files.temporary()
+        try:
+            report = await examine(self._files.path(file.digest), canonical, name=file.name, reading=file.reading)
+            return report, (await self._files.adopt(canonical)).digest if report.ok else ""
+        finally:
+            canonical.unlink(missing_ok=True)
+
+    async def measure(self, held: Held) -> Held:
+        """The same with its measures, taken now unless they are there; unchanged where they cannot be taken."""
+        if held.version.measures or not held.trainable:
+            return held
+        try:
+            measures = await measured(self.canonical(held.version), tokenizer=await self._tokenizer())
+        except FineTuneError as error:
+            # The dataset is good all the same; the card says that this is not known.
+            log.warning("a dataset could not be measured: %s", error.code)
+            return held
+        async with self._database.transaction() as session:
+            await datasets.set_measures(session, held.version.id, measures.as_json())
+        held.version.measures = measures.as_json()
+        return held
+
+    async def mend(self, held: Held, wish: Wish, member: Member) -> Held:
+        """A new current version, with what ``wish`` says put right. Raises ``UserError`` where that changes nothing."""
+        await self._may(held.dataset, member, Right.EDIT)
+        version = held.version
+        source = File(version.canonical_digest or version.source_digest, version.file_name, version.reading)
+        if version.canonical_digest:
+            source = File(version.canonical_digest, _MENDED_NAME)
+        content = await self._mended(source, wish, version.number)
+        async with self._database.transaction() as session:
+            new = await datasets.add_version(session, held.dataset, content)
+        return Held(held.dataset, new, Report.from_json(new.report))
+
+    async def mend_file(self, file: File, wish: Wish, member: Member) -> Held:
+        """The same for a file with errors that is no dataset yet: it becomes version 1, the mended one version 2."""
+        assert member.id is not None
+        report, canonical = await self._judge(file)
+        content = await self._mended(file, wish, 1)
+        async with self._database.transaction() as session:
+            known = await datasets.same_bytes(session, member.id, file.digest, file.reading)
+            dataset = known[0] if known else None
+            if dataset is None:
+                dataset, _ = await datasets.create(
+                    session, member.id, _title(file.name), _content(file, report, canonical)
+                )
+            new = await datasets.add_version(session, dataset, content)
+        return Held(dataset, new, Report.from_json(new.report))
+
+    async def _mended(self, source: File, wish: Wish, made_from: int) -> Content:
+        target = self._files.temporary()
+        try:
+            changes = await mended(
+                self._files.path(source.digest),
+                target,
+                wish,
+                name=source.name,
+                reading=source.reading,
+                tokenizer=await self._tokenizer() if "split_long" in wish.names else None,
+            )
+            if not changes.touched:
+                raise UserError("nothing_to_mend")
+            kept = await self._files.adopt(target)
+        finally:
+            target.unlink(missing_ok=True)
+        file = File(kept.digest, _MENDED_NAME)
+        report, canonical = await self._judge(file)
+        return _content(file, report, canonical, made_from, changes)
+
+    async def switch(self, dataset_id: int, number: int, member: Member) -> Held:
+        """Make another version the current one."""
+        async with self._database.transaction() as session:
+            dataset = await datasets.get(session, dataset_id)
+            version = await datasets.numbered(session, dataset_id, number)
+        if dataset is None or version is None:
+            raise UserError("dataset_unknown", n=dataset_id)
+        await self._may(dataset, member, Right.EDIT)
+        async with self._database.transaction() as session:
+            await datasets.set_current(session, dataset_id, number)
+        dataset.current = number
+        return Held(dataset, version, Report.from_json(version.report))
+
+    async def get(
+        self, dataset_id: int | None, member: Member, right: Right = Right.READ, *, number: int | None = None
+    ) -> Held:
+        """A dataset's current version, or that of a number; the newest dataset of all for None.
+
+        Raises ``UserError`` for one that is not there or that this person may not see.
+        """
         async with self._database.transaction() as session:
             if dataset_id is None:
-                dataset = await datasets.newest(session)
-                if dataset is None:
+                newest = await datasets.listing(session, _seen_by(member), 1)
+                if not newest:
                     raise UserError("no_dataset")
+                dataset: Dataset | None = newest[0]
             else:
                 dataset = await datasets.get(session, dataset_id)
-                if dataset is None:
-                    raise UserError("dataset_unknown", n=dataset_id)
-            version = await datasets.latest_version(session, dataset.id)
+            if dataset is None:
+                raise UserError("dataset_unknown", n=dataset_id)
+            version = await datasets.numbered(session, dataset.id, number or dataset.current)
+        await self._may(dataset, member, right)
+        if version is None:
+            raise UserError("dataset_unknown", n=dataset.id)
         return Held(dataset, version, Report.from_json(version.report))
+
+    async def _may(self, dataset: Dataset, member: Member, right: Right) -> None:
+        """Raise ``UserError`` unless this person has the right. Who may not even read is told no more than a guess."""
+        async with self._database.transaction() as session:
+            have = await right_of(session, dataset, member)
+        if have is None:
+            raise UserError("dataset_unknown", n=dataset.id)
+        if have < right:
+            raise UserError("dataset_right", n=dataset.id, right=right.word)
+
+    async def versions(self, dataset: Dataset) -> list[Held]:
+        """All versions of a dataset, the oldest first."""
+        async with self._database.transaction() as session:
+            found = await datasets.versions(session, dataset.id)
+        return [Held(dataset, version, Report.from_json(version.report)) for version in found]
 
     async def version(self, version_id: int) -> Held:
         """The version that a job was made for."""
@@ -105,39 +243,70 @@ class Library:
             dataset, version = await datasets.version(session, version_id)
         return Held(dataset, version, Report.from_json(version.report))
 
-    async def listing(self, limit: int = 20) -> list[Held]:
-        """The newest datasets."""
+    async def listing(self, member: Member, limit: int = 20) -> list[Held]:
+        """The newest datasets that a person may see."""
         async with self._database.transaction() as session:
-            found = await datasets.listing(session, limit)
-            versions = [await datasets.latest_version(session, dataset.id) for dataset in found]
-        return [Held(d, v, Report.from_json(v.report)) for d, v in zip(found, versions, strict=True)]
+            found = await datasets.listing(session, _seen_by(member), limit)
+            versions = await datasets.current(session, found)
+        return [Held(dataset, versions[dataset.id], Report.from_json(versions[dataset.id].report)) for dataset in found]
 
-    async def delete(self, dataset_id: int, member: Member) -> tuple[Dataset, int]:
-        """Delete a dataset of one's own (an admin: any). Returns it and how many jobs were trained on it."""
+    async def depending(self, dataset_id: int) -> tuple[int, list[int]]:
+        """How many jobs were trained on a dataset, and which tuned models came of them."""
         async with self._database.transaction() as session:
-            dataset = await datasets.get(session, dataset_id)
-            if dataset is None:
-                raise UserError("dataset_unknown", n=dataset_id)
-            if dataset.owner_id != member.id and member.role < Role.ADMIN:
-                raise UserError("dataset_not_yours", n=dataset_id)
-            used = await datasets.jobs_on(session, dataset_id)
-            await datasets.delete(session, dataset)
-        return dataset, used
+            return await datasets.depending(session, dataset_id)
+
+    async def delete(self, dataset_id: int, member: Member) -> Dataset:
+        """Delete a dataset of one's own (an admin: any). What was trained on it stays."""
+        held = await self.get(dataset_id, member)
+        if held.dataset.owner_id != member.id and member.role < Role.ADMIN:
+            raise UserError("dataset_not_yours", n=dataset_id)
+        async with self._database.transaction() as session:
+            await datasets.delete(session, held.dataset)
+        return held.dataset
 
     def source(self, version: DatasetVersion) -> Path:
-        """The file as uploaded."""
+        """The file as it came."""
         return self._files.path(version.source_digest)
 
     def canonical(self, version: DatasetVersion) -> Path:
-        """The file as trained."""
+        """The file as trained. Raises ``UserError`` for a version that cannot be."""
+        if not version.canonical_digest:
+            raise UserError("dataset_has_errors", n=version.dataset_id, number=version.number)
         return self._files.path(version.canonical_digest)
 
     def split(self, version: DatasetVersion, share: float, seed: int) -> Split:
         """Training and held-out rows; the same arguments always give the same files. Blocks: call in a thread."""
         stem = f"{version.canonical_digest[:24]}-{round(share * 1000)}-{seed}"
         training, validation = self._splits / f"{stem}-train.jsonl", self._splits / f"{stem}-held-out.jsonl"
-        kept, held_out = split(self.canonical(version), training, validation, share=share, seed=seed)
+        record = self._splits / f"{stem}.json"
+        try:
+            kept, held_out = json.loads(record.read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            # Finding what is nearly the same takes seconds: done once for each version, share and seed.
+            kept, held_out = split(self.canonical(version), training, validation, share=share, seed=seed)
+            part = record.with_name(f"{record.name}.{os.getpid()}.part")
+            part.write_text(json.dumps([kept, held_out]), "utf-8")
+            part.replace(record)
         return Split(training, validation if held_out else None, kept, held_out)
+
+
+def _content(
+    file: File, report: Report, canonical: str, made_from: int | None = None, changes: Changes | None = None
+) -> Content:
+    return Content(
+        source=file.digest,
+        canonical=canonical,
+        file_name=file.name,
+        reading=file.reading,
+        report=report.as_json(),
+        made_from=made_from,
+        changes=changes.as_json() if changes else None,
+    )
+
+
+def _seen_by(member: Member) -> int | None:
+    """Whose datasets are listed: an admin sees all."""
+    return None if member.role >= Role.ADMIN else member.id or 0
 
 
 def _title(name: str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ from bot.chat.errors import UserError
 from bot.chat.places import MessageRef, Place
 from bot.services.access import Member, Role
 from bot.services.library import Held, Library, Split
+from bot.services.sharing import Right
 from finetune.errors import FineTuneError
 from finetune.jobs import JobState
-from finetune.parameters import Hyperparameters, Origin, resolve
-from finetune.providers.provider import Base, FineTune, Plan, Provider, base_of
+from finetune.parameters import Hyperparameters, Origin, optimiser_steps, presets, resolve
+from finetune.providers.provider import Base, FineTune, Piece, Plan, Provider, Template, base_of
 from storage.clock import now
 from storage.database import Database
 from storage.repositories import jobs
@@ -80,7 +81,7 @@ class Training:
 
     async def plan(self, wish: Wish, member: Member) -> Run:
         """What would run. Raises ``UserError`` or ``FineTuneError``; starts nothing."""
-        held = await self._library.get(wish.dataset)
+        held = await self._library.get(wish.dataset, member, Right.TRAIN)
         preset = wish.preset or await self._last_preset(member)
         return await self._run(
             held,
@@ -93,10 +94,12 @@ class Training:
             seed=DEFAULT_SEED if wish.seed is None else wish.seed,
         )
 
-    async def thaw(self, frozen: Mapping[str, Any]) -> Run:
-        """The run that a button was made for, planned anew."""
+    async def thaw(self, frozen: Mapping[str, Any], member: Member) -> Run:
+        """The run that a button was made for, planned anew for whoever pressed it."""
+        held = await self._library.version(frozen["version"])
+        await self._library.get(held.dataset.id, member, Right.TRAIN)
         return await self._run(
-            await self._library.version(frozen["version"]),
+            held,
             provider=frozen["provider"],
             base=frozen["base"],
             preset=frozen["preset"],
@@ -190,6 +193,29 @@ class Training:
         )
         async with self._database.transaction() as session:
             return await jobs.create(session, job)
+
+    async def pieces(self, messages: Sequence[Mapping[str, str]]) -> Sequence[Piece] | None:
+        """A row as the first provider's first base will read it; None where nobody can tell."""
+        provider = next(iter(self.providers.values()))
+        if not isinstance(provider, Template):
+            return None
+        base = provider.bases[0]
+        limit = int(resolve(DEFAULT_PRESET, base.recommended, {}).values.max_tokens)
+        try:
+            return await provider.pieces(base.id, messages, limit)
+        except FineTuneError:
+            return None  # the row is shown without the template then
+
+    def steps(self, rows: int) -> dict[str, int]:
+        """Optimiser steps by preset for so many rows, the usual share of them held out."""
+        base = next(iter(self.providers.values())).bases[0]
+        kept = rows - round(rows * DEFAULT_SHARE)
+        return {name: optimiser_steps(kept, resolve(name, base.recommended, {}).values) for name in presets()}
+
+    @property
+    def recommended(self) -> Mapping[str, float]:
+        """What the usual base puts in a preset's place."""
+        return next(iter(self.providers.values())).bases[0].recommended
 
     async def has_card(self, ref: MessageRef) -> bool:
         """Whether a message is the card of a job."""

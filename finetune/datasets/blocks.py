@@ -41,7 +41,7 @@ class Blocks:
         added = bool(data) and not data.endswith(b"\n")
         if added:
             data += b"\n"
-        # Only the last line may reach further than its block.
+        # Only the last line may reach further than its block, which is no longer than a row may be.
         if len(data) > MAX_ROW_BYTES and len(data) - 1 - (last := data.rfind(b"\n", 0, -1) + 1) > MAX_ROW_BYTES:
             return Block(data[:last], too_long=True)
         return Block(data, added, too_long)

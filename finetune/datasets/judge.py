@@ -76,12 +76,27 @@ def _role(index: int, message: Mapping[str, Any]) -> Iterator[Problem]:
     if not isinstance(role, str):
         yield Problem("role_not_text", index, {"kind": kind_of(role)})
     elif role not in ROLES:
-        plain = role.strip().lower()
-        meant = plain if plain in ROLES else _ALIASES.get(plain)
-        if meant:
+        meant = meant_role(role)
+        if meant != role:
             yield Problem("role_alias", index, {"role": shown(role), "meant": meant})
         else:
-            yield Problem("role_tool" if plain in _TOOL_ROLES else "role_unknown", index, {"role": shown(role)})
+            tool = role.strip().lower() in _TOOL_ROLES
+            yield Problem("role_tool" if tool else "role_unknown", index, {"role": shown(role)})
+
+
+def meant_role(role: Any) -> Any:
+    """The rules' name of a role under another one (``human``, ``GPT``, ``用户``); anything else as it is."""
+    if not isinstance(role, str):
+        return role
+    plain = role.strip().lower()
+    return plain if plain in ROLES else _ALIASES.get(plain, role)
+
+
+def without_special(content: str) -> str:
+    """Without what :data:`special_token` findings are about, also where taking one out makes another."""
+    while (cut := _SPECIAL.sub("", content)) != content:
+        content = cut
+    return content
 
 
 def _content(index: int, message: Mapping[str, Any]) -> Iterator[Problem]:

@@ -1,41 +1,40 @@
 """One pass over a file: rows in, report and canonical form out."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from finetune.datasets.archives import Content, opened
 from finetune.datasets.blocks import Blocks
 from finetune.datasets.copying import Canonical
-from finetune.datasets.elements import elements
-from finetune.datasets.encoding import Encoding, recognise, to_utf8
-from finetune.datasets.findings import Finding, Problem, shown
-from finetune.datasets.formats import DatasetFormat, Message, Messages
-from finetune.datasets.lines import MAX_ROW_BYTES, lines
+from finetune.datasets.findings import Finding, Problem
+from finetune.datasets.formats import DatasetFormat, Message
 from finetune.datasets.report import Report
-from finetune.datasets.sniff import format_of, refuse_binary, shape_of
-from finetune.datasets.style import COMPACT, style_of
-from finetune.datasets.tables import Table, binary_table, delimiter_of, text_table
+from finetune.datasets.source import Source, opened
 from finetune.datasets.tally import ROW_BITS, Tally
 from finetune.datasets.tokens import TokenCounter
 from finetune.errors import DatasetError
 
 FEW_ROWS = 10
-CHUNK = 1 << 20
 # Smaller files are judged row by row: what looks at whole blocks takes as long to be imported as that does.
 BLOCKS_FROM = 8 << 20
-_HEAD = 1 << 18
 _PIECE = 16 << 20
 
 
-def judge(source: Path, canonical: Path, *, tokenizer: Path | None = None, name: str | None = None) -> Report:
+def judge(
+    source: Path,
+    canonical: Path,
+    *,
+    tokenizer: Path | None = None,
+    name: str | None = None,
+    reading: str | None = None,
+) -> Report:
     """Judge ``source`` and write its canonical form, synced, to ``canonical`` (complete only if the report is ok).
 
-    ``name`` is the file's name as people know it. Raises :class:`DatasetError` for what is no dataset at all.
+    ``name`` is the file's name as people know it, ``reading`` the format to read it as where several fit. Raises
+    :class:`DatasetError` for what is no dataset at all, and ``dataset_ambiguous`` where somebody has to choose.
     """
     _keep_memory()
-    with opened(source, name or source.name, canonical.parent) as content, canonical.open("wb") as out:
+    with opened(source, name or source.name, canonical.parent, reading) as content, canonical.open("wb") as out:
         run = _Run(content, out, tokenizer)
         report = run.report()
         out.flush()
@@ -55,77 +54,22 @@ def _keep_memory() -> None:
 class _Run:
     """The state of one pass."""
 
-    def __init__(self, content: Content, out: BinaryIO, tokenizer: Path | None) -> None:
-        self._content = content
-        head = _head(content.file)
-        content.file.seek(0)
-        table = binary_table(content.file, head)
-        if table is None:
-            self.encoding: Encoding = recognise(head)
-            if not self.encoding.has_nul_bytes:
-                refuse_binary(head)
-            content.file.seek(0)
-            self._chunks = to_utf8(_chunks(content.file), self.encoding)
-            beginning = self._beginning()
-            table = self._text_table(beginning)
-        else:
-            self.encoding = Encoding("utf-8")
-        if table is not None:
-            self.container, self._found = table.container, table.rows
-            self.format: DatasetFormat = format_of(table.sample)
-        else:
-            shape = shape_of(beginning, whole=len(head) < _HEAD)
-            self.container, self.format = shape.container, shape.format
-            text = self._with(beginning)
-            self._found = elements(text) if shape.container == "json" else lines(text)
-        # Blocks are read by their place in the file, so it has to be the text itself.
-        plain = self.container == "jsonl" and self.format.name == Messages.name and not self.encoding.converts
-        self._by_blocks = plain and tokenizer is None
-        self._style = style_of(beginning) if plain else COMPACT
-        self._tally = Tally(Canonical(out.fileno(), os.fstat(content.file.fileno()).st_size))
+    def __init__(self, source: Source, out: BinaryIO, tokenizer: Path | None) -> None:
+        self._source = source
+        self.format: DatasetFormat = source.format
+        self._tally = Tally(Canonical(out.fileno(), source.size))
         self._tokens = TokenCounter(tokenizer) if tokenizer else None
         self._windows_line: int | None = None
 
-    def _beginning(self) -> bytes:
-        """Text enough to tell what the file is: the first rows, or one whole row when the first is long."""
-        text = b""
-        for chunk in self._chunks:
-            text += chunk
-            if len(text) > MAX_ROW_BYTES or (len(text) >= _HEAD // 2 and b"\n" in text.strip()):
-                break
-        return text
-
-    def _text_table(self, beginning: bytes) -> Table | None:
-        """The table in a text, when its first rows are of a known shape or at least surely a table."""
-        delimiter = delimiter_of(beginning)
-        if delimiter is None:
-            return None
-        start = text_table(iter([beginning.rsplit(b"\n", 1)[0]]), delimiter)
-        try:
-            format_of(start.sample)
-        except DatasetError as error:
-            if error.code != "dataset_unknown_format":
-                raise
-            second = beginning.lstrip().split(b"\n", 2)[1:2]
-            if second and delimiter.encode() in second[0] and start.sample:
-                columns = shown(", ".join(start.sample[0]), 80) or "–"
-                raise DatasetError("table_columns", kind=start.container.upper(), columns=columns) from error
-            return None
-        return text_table(self._with(beginning), delimiter) if start.sample else None
-
-    def _with(self, beginning: bytes) -> Iterator[bytes]:
-        yield beginning
-        yield from self._chunks
-
     def report(self) -> Report:
         """Judge all rows."""
-        if self._by_blocks and os.fstat(self._content.file.fileno()).st_size >= BLOCKS_FROM:
-            self._judge_blocks()
+        if self._source.lines_of and self._tokens is None and self._source.size >= BLOCKS_FROM:
+            self._judge_blocks(self._source.lines_of)
         else:
-            for line, row, content in self._found:
+            for line, row, content in self._source.rows:
                 self._judge(line, row, content)
         self._tally.canonical.finish()
-        self._judge_file(self._content.name)
+        self._judge_file()
         return self._report()
 
     def _judge(self, line: int, row: int | None, content: bytes | Problem) -> None:
@@ -148,15 +92,15 @@ class _Run:
             self._windows_line = line
         self._keep(messages, line << ROW_BITS | (row or 0))
 
-    def _judge_blocks(self) -> None:
+    def _judge_blocks(self, file: BinaryIO) -> None:
         # Its import takes longer than a small file.
         from finetune.datasets.bulk import judge_blocks
 
-        blocks = Blocks(self._content.file.fileno(), self.encoding.mark)
-        judge_blocks(blocks, self._style, self._tally, lambda line, content: self._judge(line, None, content))
+        blocks = Blocks(file.fileno(), self._source.encoding.mark)
+        judge_blocks(blocks, self._source.style, self._tally, lambda line, content: self._judge(line, None, content))
 
     def _keep(self, messages: list[Message], place: int) -> None:
-        canonical = self._style.row(messages)
+        canonical = self._source.style.row(messages)
         self._tally.fingerprints.add(canonical[:-1], place)
         characters = self._tally.statistics.add(messages)
         if self._tokens is not None:
@@ -164,19 +108,20 @@ class _Run:
         if not self._tally.ledger.errors:
             self._tally.canonical.write(canonical)
 
-    def _judge_file(self, name: str) -> None:
+    def _judge_file(self) -> None:
         add = self._tally.ledger.add
-        if self.encoding.mark and not self.encoding.converts:
-            literal = self.container == "jsonl" and self.format.rows_are_messages
+        name, container, encoding = self._source.name, self._source.container, self._source.encoding
+        if encoding.mark and not encoding.converts:
+            literal = container == "jsonl" and self.format.rows_are_messages
             add(Problem("byte_order_mark" if literal else "mark_taken_off"), 1)
-        if self.encoding.converts:
-            add(Problem("converted_text", None, {"encoding": self.encoding.name.upper()}), 1)
+        if encoding.converts:
+            add(Problem("converted_text", None, {"encoding": encoding.name.upper()}), 1)
         if self._windows_line is not None:
             add(Problem("windows_lines"), self._windows_line)
         ending = name.rsplit(".", 1)[-1].lower() if "." in name else ""
-        if ending == "json" and self.container == "jsonl":
+        if ending == "json" and container == "jsonl":
             add(Problem("json_holds_lines"), 1)
-        if ending in ("jsonl", "ndjson") and self.container == "json":
+        if ending in ("jsonl", "ndjson") and container == "json":
             add(Problem("lines_hold_json"), 1)
         if 0 < self._tally.statistics.rows < FEW_ROWS:
             add(Problem("few_rows", None, {"rows": str(self._tally.statistics.rows)}), 1)
@@ -202,8 +147,8 @@ class _Run:
         findings: tuple[Finding, ...] = self._tally.ledger.findings()
         return Report(
             format=self.format.name,
-            container=".".join(filter(None, (self.container, self._content.archive))),
-            encoding=self.encoding.name,
+            container=".".join(filter(None, (self._source.container, self._source.archive))),
+            encoding=self._source.encoding.name,
             rows=self._tally.rows,
             good_rows=statistics.rows,
             turns=statistics.turns,
@@ -217,18 +162,6 @@ class _Run:
             findings=findings,
             findings_total=self._tally.ledger.total,
             by_rule=self._tally.ledger.by_rule,
+            by_code=self._tally.ledger.by_code,
             notes=self.format.notes,
         )
-
-
-def _head(file: BinaryIO) -> bytes:
-    """The first bytes, or as many as it takes to meet one that is not ASCII (within the longest row)."""
-    head = file.read(_HEAD)
-    while head.isascii() and len(head) < MAX_ROW_BYTES and (more := file.read(CHUNK)):
-        head += more
-    return head
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
-        yield chunk

@@ -37,6 +37,11 @@ class Ledger:
         return self._kinds.total()
 
     @property
+    def by_code(self) -> dict[str, int]:
+        """All problems by their kind, in the order of the rules."""
+        return {code: self._kinds[code] for code in KINDS if self._kinds[code]}
+
+    @property
     def by_rule(self) -> dict[str, int]:
         """All problems by rule, R1 first."""
         counts: Counter[str] = Counter()

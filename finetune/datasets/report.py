@@ -1,5 +1,6 @@
 """What a judging found out, as plain data that survives JSON."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,7 +26,8 @@ class Report:
     most frequent with their rows, whole; ``""`` stands for none. ``languages``: share of rows by script.
     ``length_histogram``: rows by characters, bucket ``k`` from 2^k to below 2^(k+1), the last without an end.
     ``findings`` are in the order of the file and at most 1,000, errors before warnings when there are more;
-    ``findings_total`` and ``by_rule`` count all. ``notes``: codes of what was understood (``dataset.note.<code>``).
+    ``findings_total``, ``by_rule`` and ``by_code`` count all. ``notes``: codes of what was understood
+    (``dataset.note.<code>``).
     """
 
     format: str
@@ -44,6 +46,7 @@ class Report:
     findings: tuple[Finding, ...]
     findings_total: int
     by_rule: Mapping[str, int]
+    by_code: Mapping[str, int]
     notes: tuple[str, ...]
 
     @property
@@ -61,6 +64,8 @@ class Report:
         tokens = data["tokens"]
         return cls(
             **{
+                # Reports that were stored by an earlier version lack it.
+                "by_code": dict(Counter(finding["code"] for finding in data["findings"])),
                 **data,
                 "tokens": TokenCount(**tokens) if tokens else None,
                 "system_prompts": tuple((text, count) for text, count in data["system_prompts"]),

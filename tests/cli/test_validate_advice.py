@@ -6,7 +6,8 @@ import pytest
 
 from bot.locales import LANGUAGES, translator
 from finetune.advice import Advice, advise
-from finetune.datasets import Report, TokenCount
+from finetune.datasets import Measures, Report, TokenCount
+from finetune.datasets.measures import Distribution, NearDuplicates
 
 REPORT = Report(
     format="messages",
@@ -16,8 +17,8 @@ REPORT = Report(
     good_rows=1000,
     turns=1000,
     characters=100_000,
-    tokens=TokenCount(30_000, "tokenizer", exact=True),
-    longest_tokens=500,
+    tokens=None,
+    longest_tokens=None,
     exact_duplicates=0,
     system_prompts=(("", 1000),),
     languages={"en": 1.0},
@@ -25,7 +26,22 @@ REPORT = Report(
     findings=(),
     findings_total=0,
     by_rule={},
+    by_code={},
     notes=(),
+)
+MEASURES = Measures(
+    rows=1000,
+    markers=0,
+    tokens=TokenCount(30_000, "tokenizer", exact=True),
+    tokens_low=30_000,
+    tokens_high=30_000,
+    lengths=Distribution((0,), (1000,), {"50": 30}),
+    over=(),
+    longest_tokens=500,
+    longest_row=3,
+    longest_answers=(),
+    duplicates=NearDuplicates(0, 0, 0, (), 1000, False, "minhash", 0.8),
+    personal={},
 )
 
 
@@ -62,21 +78,20 @@ def test_a_base_that_recommends_its_own_batch_changes_the_steps() -> None:
 
 @pytest.mark.parametrize(("limit", "over"), [(None, None), (499, 1), (500, None), (501, None)])
 def test_over_max_tokens_says_by_how_much(limit: int | None, over: int | None) -> None:
-    found = by_code(advise(REPORT, max_tokens=limit)).get("over_max_tokens")
+    found = by_code(advise(REPORT, MEASURES, max_tokens=limit)).get("over_max_tokens")
     assert found == (None if over is None else {"longest": 500, "over": over, "limit": limit})
 
 
 def test_nothing_is_said_of_what_was_not_counted() -> None:
-    unknown = replace(REPORT, tokens=None, longest_tokens=None)
-    assert "over_max_tokens" not in by_code(advise(unknown, max_tokens=1))
-    assert advise(replace(unknown, good_rows=0), max_tokens=1) == ()
+    assert "over_max_tokens" not in by_code(advise(REPORT, max_tokens=1))
+    assert advise(replace(REPORT, good_rows=0), max_tokens=1) == ()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_advice_has_its_sentence_with_its_numbers(language: str) -> None:
     t = translator(language)
     few = replace(REPORT, rows=9, good_rows=9, by_rule={"W9": 1})
-    found = advise(few, max_tokens=77)
+    found = advise(few, MEASURES, max_tokens=77)
     assert [piece.code for piece in found] == ["few_rows", "few_steps", "quality_trains_less", "over_max_tokens"]
     for piece in found:
         sentence = t(f"advice.{piece.code}", **piece.fields)

@@ -41,6 +41,10 @@ class Chats:
         """Whether something can be read somewhere."""
         return words in self.text()
 
+    async def more_than(self, count: int) -> None:
+        """Wait until there are more messages than so many."""
+        await self.until(lambda: len(self.messages) > count)
+
     async def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
         """Wait until something holds; says what stands in the chats if it never does."""
         async with self.changed:

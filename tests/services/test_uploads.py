@@ -32,9 +32,13 @@ async def test_a_bad_file_gets_its_findings_and_changes_nothing(world: World) ->
 async def test_the_tutorials_shape_is_converted(world: World) -> None:
     ann = await world.owner()
     await ann.sends("all_details.json", (EXAMPLES / "all_details.json").read_bytes())
-    await world.chats.until(lambda: world.titles("is ready as"))
+    await world.chats.until(lambda: world.titles("can be read in more than one way"))
     assert world.app is not None
-    held = await world.app.core.library.get(1)
+    me = await world.app.core.access.member(ann.account)
+    assert await world.app.core.library.listing(me) == []
+    await ann.presses("1. Without the reasoning")
+    await world.chats.until(lambda: world.titles("is ready as"))
+    held = await world.app.core.library.get(1, me)
     line = world.app.core.library.canonical(held.version).read_text("utf-8").splitlines()[0]
     assert "你是位精通八字算命" in line
     assert "Complex_CoT" not in line

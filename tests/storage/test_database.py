@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
-from storage.database import Database, DatabaseProblem, database_url
-from storage.repositories import people, settings
+from storage.database import Database, DatabaseProblem, alembic_config, database_url
+from storage.repositories import datasets, people, settings
 from storage.tables import Person, Setting, Table
 
 
@@ -109,4 +110,41 @@ async def test_errors_do_not_carry_what_people_wrote(tmp_path: Path) -> None:
             session.expunge_all()
             session.add(Setting(name="a", value="a private sentence"))
     assert "private" not in str(caught.value)
+    await found.close()
+
+
+async def test_an_earlier_revision_with_rows_is_brought_up(database_url: str) -> None:
+    found = Database(database_url)
+
+    def at_the_first(connection: Connection) -> None:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            text("INSERT INTO people (id, name, role, created_at) VALUES (1, 'Ann', 'trainer', '2026-03-01 12:30:00')")
+        )
+        connection.execute(
+            text("INSERT INTO datasets (id, owner_id, name, created_at) VALUES (7, 1, 'old', '2026-03-01 12:30:00')")
+        )
+        for number in (1, 2):
+            connection.execute(
+                text(
+                    "INSERT INTO dataset_versions (id, dataset_id, number, source_digest, canonical_digest, report,"
+                    " created_at) VALUES (:id, 7, :number, 'a', 'b', '{}', '2026-03-01 12:30:00')"
+                ),
+                {"id": number, "number": number},
+            )
+
+    async with found._engine.begin() as connection:
+        await connection.run_sync(at_the_first)
+    await found.migrate()
+    async with found.transaction() as session:
+        dataset = await datasets.get(session, 7)
+        assert dataset is not None
+        assert (dataset.kind, dataset.current) == ("text", 2)
+        versions = await datasets.versions(session, 7)
+        assert [(version.number, version.file_name, version.measures) for version in versions] == [
+            (1, "", None),
+            (2, "", None),
+        ]
     await found.close()

@@ -9,14 +9,33 @@ import pytest
 from finetune.jobs import InvalidTransition, JobState
 from storage.clock import now
 from storage.database import Database
-from storage.repositories import buttons, conversations, datasets, jobs, messages, models, outbox, people, updates
+from storage.repositories import (
+    buttons,
+    conversations,
+    datasets,
+    jobs,
+    messages,
+    models,
+    outbox,
+    people,
+    shares,
+    updates,
+)
+from storage.repositories.datasets import Content
 from storage.tables import Job, OutboxRow
+
+
+def content(source: str = "a" * 64, **values: Any) -> Content:
+    """What a version is made of."""
+    return Content(
+        **{"source": source, "canonical": "b" * 64, "file_name": "f", "reading": None, "report": {}, **values}
+    )
 
 
 async def make_job(database: Database, key: str = "job-1", **values: Any) -> Job:
     async with database.transaction() as session:
         person = await people.create(session, "Ann", "trainer", None)
-        _, version = await datasets.create(session, person.id, "set", "a" * 64, "b" * 64, {})
+        _, version = await datasets.create(session, person.id, "set", content())
         job = Job(
             **{
                 "key": key,
@@ -222,3 +241,57 @@ async def test_forgetting_takes_question_and_answer(database: Database) -> None:
         assert len(await conversations.said_by(session, person.id)) == 2
         assert await conversations.forget(session, person.id) == 2
         assert await conversations.said_by(session, person.id) == []
+
+
+async def test_versions_count_up_and_the_same_bytes_are_one(database: Database) -> None:
+    async with database.transaction() as session:
+        person = await people.create(session, "Ann", "trainer", None)
+        dataset, first = await datasets.create(session, person.id, "set", content())
+        second = await datasets.add_version(session, dataset, content("c" * 64, made_from=1, changes={"x": 1}))
+        again = await datasets.add_version(session, dataset, content("c" * 64, made_from=1))
+        read = await datasets.add_version(session, dataset, content("a" * 64, reading="other"))
+        back = await datasets.add_version(session, dataset, content())
+    assert [version.number for version in (first, second, again, read, back)] == [1, 2, 2, 3, 1]
+    async with database.transaction() as session:
+        stored = await datasets.get(session, dataset.id)
+        assert stored is not None
+        assert stored.current == 1
+        await datasets.set_current(session, dataset.id, 2)
+    async with database.transaction() as session:
+        stored = await datasets.get(session, dataset.id)
+        assert stored is not None
+        assert (await datasets.current(session, [stored]))[stored.id].changes == {"x": 1}
+        assert [version.number for version in await datasets.versions(session, stored.id)] == [1, 2, 3]
+        await datasets.set_measures(session, second.id, {"rows": 3})
+    async with database.transaction() as session:
+        assert (await datasets.version(session, second.id))[1].measures == {"rows": 3}
+
+
+async def test_a_listing_has_what_a_person_may_see(database: Database) -> None:
+    async with database.transaction() as session:
+        ann, bob = [await people.create(session, name, "trainer", None) for name in ("Ann", "Bob")]
+        mine, named, team, _ = [
+            (await datasets.create(session, owner, name, content()))[0]
+            for owner, name in ((bob.id, "mine"), (ann.id, "named"), (ann.id, "team"), (ann.id, "hidden"))
+        ]
+        await shares.put(session, named.id, bob.id, "read")
+        await shares.put(session, named.id, bob.id, "train")
+        await shares.put(session, team.id, None, "edit")
+    async with database.transaction() as session:
+        seen = [dataset.name for dataset in await datasets.listing(session, bob.id, 10)]
+        assert seen == ["team", "named", "mine"]
+        assert len(await datasets.listing(session, None, 10)) == 4
+        assert await shares.rights(session, named.id, bob.id) == ["train"]
+        assert await shares.rights(session, mine.id, ann.id) == []
+        await shares.take_all(session, named.id)
+        await shares.take(session, team.id, None)
+    async with database.transaction() as session:
+        assert [dataset.name for dataset in await datasets.listing(session, bob.id, 10)] == ["mine"]
+
+
+async def test_what_depends_on_a_dataset(database: Database) -> None:
+    job = await make_job(database)
+    async with database.transaction() as session:
+        dataset, _ = await datasets.version(session, job.dataset_version_id)
+        assert await datasets.depending(session, dataset.id) == (1, [])
+        assert await datasets.depending(session, dataset.id + 1) == (0, [])

@@ -7,7 +7,7 @@ from finetune.datasets.formats.format import DatasetFormat, Message, Reading
 from finetune.datasets.formats.messages import Messages
 from finetune.datasets.formats.prompt_completion import PromptCompletion
 from finetune.datasets.formats.question_answer import QuestionAnswer
-from finetune.datasets.formats.question_response import QuestionResponse
+from finetune.datasets.formats.question_response import QuestionResponse, QuestionResponseThink
 from finetune.datasets.formats.sharegpt import ShareGPT
 
 # Whole conversations come before single questions, and names that say more before those that say less.
@@ -16,6 +16,7 @@ FORMATS: Mapping[str, Callable[[], DatasetFormat]] = {
     ShareGPT.name: ShareGPT,
     Alpaca.name: Alpaca,
     QuestionResponse.name: QuestionResponse,
+    QuestionResponseThink.name: QuestionResponseThink,
     PromptCompletion.name: PromptCompletion,
     QuestionAnswer.name: QuestionAnswer,
 }
@@ -29,6 +30,7 @@ __all__ = [
     "PromptCompletion",
     "QuestionAnswer",
     "QuestionResponse",
+    "QuestionResponseThink",
     "Reading",
     "ShareGPT",
 ]

@@ -1,4 +1,4 @@
-"""Alpaca: ``instruction``, ``output``, and perhaps ``input``, ``system`` and ``history``.
+"""Alpaca: ``instruction``, ``output``, and perhaps ``input``, ``system`` and ``history``; the same by other names.
 
 The input is joined to the instruction by a newline and is the user's message together with it; the pairs of the
 history come before, the system text first of all.
@@ -16,13 +16,18 @@ from finetune.datasets.formats.common import (
     has_only,
     not_object,
     optional_text_problems,
+    rough_pair,
     text_problems,
 )
 from finetune.datasets.formats.format import Message, Reading
 from finetune.datasets.judge import MAX_PROBLEMS, is_suspicious, warnings_of
 
 NEEDED = ("instruction", "output")
-WATCHED = (*NEEDED, "input", "system", "history")
+# The usual names, and those under which other sets have the same two columns.
+SPELLINGS = (NEEDED, ("instruction", "response"), ("query", "response"))
+OTHERS = ("input", "system", "history")
+WATCHED = (*NEEDED, *OTHERS)
+_ALL = tuple(dict.fromkeys((*(key for spelling in SPELLINGS for key in spelling), *OTHERS)))
 
 
 class Alpaca:
@@ -45,8 +50,8 @@ class Alpaca:
         return ("alpaca_converted", *(note for note, is_met in met if is_met))
 
     def matches(self, row: Mapping[str, Any]) -> bool:
-        """Any object with an instruction and an output."""
-        return all(key in row for key in NEEDED)
+        """Any object with an instruction and an output, by one of their names."""
+        return any(all(key in row for key in spelling) for spelling in SPELLINGS)
 
     def quick(self, row: bytes) -> list[Message] | None:
         """The messages when nothing has to be said."""
@@ -66,7 +71,7 @@ class Alpaca:
                     return None
             if type(value.get("history")) is str or not has_only(row, strings):
                 return None
-            messages = _conversation(value)
+            messages = _conversation(value, NEEDED)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             return None
         if any(is_suspicious(message["content"]) for message in messages):
@@ -77,20 +82,25 @@ class Alpaca:
     def careful(self, row: bytes) -> Reading:
         """Every problem of the row."""
         try:
-            decoded = decode(row, WATCHED)
+            decoded = decode(row, _ALL)
         except Unreadable as error:
             return Reading([error.problem])
         value, problems = decoded.value, decoded.problems
         if not isinstance(value, dict):
             return Reading([*problems, not_object(value)])
-        problems += text_problems(value, NEEDED)
+        spelling = _spelling(value)
+        problems += text_problems(value, spelling)
         problems += optional_text_problems(value, ("input", "system"))
         problems += _in_history(value.get("history"))
         if any(problem.is_error for problem in problems):
             return Reading(problems[:MAX_PROBLEMS])
-        messages = _conversation(value)
+        messages = _conversation(value, spelling)
         self._note(value)
-        return Reading([*problems, *dropped_keys(value, WATCHED), *warnings_of(messages)], messages)
+        return Reading([*problems, *dropped_keys(value, (*spelling, *OTHERS)), *warnings_of(messages)], messages)
+
+    def rough(self, value: Any) -> list[Any] | None:
+        """The instruction and the output, as far as they are there."""
+        return rough_pair(value, *_spelling(value)) if isinstance(value, dict) else None
 
     def _note(self, value: Mapping[str, Any]) -> None:
         self._joined |= bool(value.get("input"))
@@ -113,11 +123,16 @@ def _in_history(history: object) -> Iterator[Problem]:
             yield from text_problems(texts, texts)
 
 
-def _conversation(value: Mapping[str, Any]) -> list[Message]:
+def _spelling(value: Mapping[str, Any]) -> tuple[str, str]:
+    """The names of which most are there, the usual ones first."""
+    return max(SPELLINGS, key=lambda spelling: sum(key in value for key in spelling))
+
+
+def _conversation(value: Mapping[str, Any], spelling: tuple[str, str]) -> list[Message]:
     turns = [text for pair in value.get("history") or () for text in pair]
     # Some sets leave the instruction empty and ask in the input alone.
-    turns.append("\n".join(text for text in (value["instruction"], value.get("input")) if text))
-    turns.append(value["output"])
+    turns.append("\n".join(text for text in (value[spelling[0]], value.get("input")) if text))
+    turns.append(value[spelling[1]])
     messages = [{"role": "assistant" if index % 2 else "user", "content": text} for index, text in enumerate(turns)]
     system = value.get("system")
     return [{"role": "system", "content": system}, *messages] if system else messages

@@ -51,6 +51,12 @@ def dropped_in_messages(messages: Sequence[Mapping[str, Any]], known: Sequence[s
     return [Problem("extra_message_keys", min(extra.values()), {"keys": shown(", ".join(extra))})]
 
 
+def rough_pair(value: Mapping[str, Any], question: str, answer: str) -> list[dict[str, Any]]:
+    """Question and answer as messages, without what a row lacks."""
+    named = (("user", question), ("assistant", answer))
+    return [{"role": role, "content": value[key]} for role, key in named if key in value]
+
+
 def dialect_of(turns: object) -> tuple[str, str]:
     """The two keys by which most of the turns name the speaker and the text."""
     objects = [turn for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []

@@ -39,3 +39,7 @@ class DatasetFormat(Protocol):
     def careful(self, row: bytes) -> Reading:
         """Any row, with everything there is to say about it."""
         ...
+
+    def rough(self, value: Any) -> list[Any] | None:
+        """The messages that a row's value stands for, good or bad; None where it stands for none."""
+        ...

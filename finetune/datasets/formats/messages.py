@@ -78,3 +78,8 @@ class Messages:
         kept = [{"role": message["role"], "content": message["content"]} for message in messages]
         problems += warnings_of(kept)
         return Reading(problems, kept)
+
+    def rough(self, value: Any) -> list[Any] | None:
+        """The list of messages."""
+        messages = value.get("messages") if isinstance(value, dict) else None
+        return messages if isinstance(messages, list) else None

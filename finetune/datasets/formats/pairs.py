@@ -7,7 +7,7 @@ import orjson
 
 from finetune.datasets.decode import Unreadable, decode
 from finetune.datasets.findings import Problem
-from finetune.datasets.formats.common import dropped_keys, has_only, not_object, text_problems
+from finetune.datasets.formats.common import dropped_keys, has_only, not_object, rough_pair, text_problems
 from finetune.datasets.formats.format import Message, Reading
 from finetune.datasets.judge import is_suspicious, warnings_of
 
@@ -82,6 +82,10 @@ class Pairs:
         self._usual = keys
         messages = _conversation(value[keys[0]], value[keys[1]])
         return Reading([*problems, *dropped_keys(value, keys), *warnings_of(messages)], messages)
+
+    def rough(self, value: Any) -> list[Any] | None:
+        """The question and the answer, as far as they are there."""
+        return rough_pair(value, *self._keys(value)) if isinstance(value, dict) else None
 
     def _keys(self, value: Mapping[str, Any]) -> Spelling:
         """The keys to read or, for those that are missing, to name: of the spelling of which most is there."""

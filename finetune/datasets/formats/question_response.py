@@ -1,7 +1,8 @@
 """``Question``, ``Response`` and perhaps ``Complex_CoT``: what the tutorial converts, converted as it does.
 
-A system prompt is put first, the question becomes the user's message and the response the assistant's; the
-reasoning in ``Complex_CoT`` is dropped.
+A system prompt is put first, the question becomes the user's message and the response the assistant's. What becomes
+of the reasoning in ``Complex_CoT`` is for a person to say: the tutorial drops it; a model that shall think aloud keeps
+it in ``<think>`` before the answer.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 import orjson
 
 from finetune.datasets.decode import Unreadable, decode
-from finetune.datasets.formats.common import dropped_keys, not_object, text_problems
+from finetune.datasets.formats.common import dropped_keys, not_object, rough_pair, text_problems
 from finetune.datasets.formats.format import Message, Reading
 from finetune.datasets.judge import is_suspicious, warnings_of
 
@@ -21,19 +22,20 @@ _COUNTED = tuple((b'"%b"' % question.encode(), b'"%b"' % response.encode()) for 
 
 
 class QuestionResponse:
-    """The fortune-telling dataset's shape."""
+    """The fortune-telling dataset's shape; reasoning is left out, as the tutorial does it."""
 
     name = "question_response"
     rows_are_messages = False
+    _of_reasoning = "cot_dropped"
 
     def __init__(self) -> None:
-        self._dropped_reasoning = False
+        self._met_reasoning = False
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the tutorial's conversion did."""
+        """What the conversion did."""
         converted = ("question_response_converted", "system_prompt_added")
-        return (*converted, "cot_dropped") if self._dropped_reasoning else converted
+        return (*converted, self._of_reasoning) if self._met_reasoning else converted
 
     def matches(self, row: Mapping[str, Any]) -> bool:
         """An object with a question or a response by these names, unless another shape claims both."""
@@ -54,14 +56,17 @@ class QuestionResponse:
         if not reasoned and len(value) != 2:
             return None
         first, second = _COUNTED[lower]
-        if row.count(first) != 1 or row.count(second) != 1 or is_suspicious(question) or is_suspicious(response):
+        if row.count(first) != 1 or row.count(second) != 1 or is_suspicious(question):
             return None
         if reasoned and row.count(b'"%b"' % reasoning_key.encode()) != 1:
             return None
         if b"\\u00" in row:
             return None
-        self._dropped_reasoning |= reasoned
-        return _conversation(question, response)
+        reasoning = value[reasoning_key] if reasoned else ""
+        if is_suspicious(self._answer(response, reasoning)):
+            return None
+        self._met_reasoning |= reasoned
+        return _conversation(question, self._answer(response, reasoning))
 
     def careful(self, row: bytes) -> Reading:
         """Every problem of the row."""
@@ -76,9 +81,35 @@ class QuestionResponse:
         problems += text_problems(value, spelling[:2])
         if any(problem.is_error for problem in problems):
             return Reading(problems)
-        self._dropped_reasoning |= spelling[2] in value
-        messages = _conversation(value[spelling[0]], value[spelling[1]])
+        reasoning = value.get(spelling[2])
+        self._met_reasoning |= reasoning is not None
+        answer = self._answer(value[spelling[1]], reasoning if isinstance(reasoning, str) else "")
+        messages = _conversation(value[spelling[0]], answer)
         return Reading([*problems, *dropped_keys(value, spelling), *warnings_of(messages)], messages)
+
+    def rough(self, value: Any) -> list[Any] | None:
+        """The question and the response, as far as they are there."""
+        if not isinstance(value, dict):
+            return None
+        spelling = SPELLINGS["Question" not in value and "Response" not in value]
+        return rough_pair(value, *spelling[:2])
+
+    def _answer(self, response: str, _reasoning: str) -> str:
+        return response
+
+
+class QuestionResponseThink(QuestionResponse):
+    """The same with the reasoning kept, where a row has it."""
+
+    name = "question_response_think"
+    _of_reasoning = "cot_kept"
+
+    def matches(self, row: Mapping[str, Any]) -> bool:
+        """A row with reasoning that can be kept."""
+        return super().matches(row) and any(row.get(reasoning) for _, _, reasoning in SPELLINGS)
+
+    def _answer(self, response: str, reasoning: str) -> str:
+        return f"<think>\n{reasoning}\n</think>\n\n{response}" if reasoning.strip() else response
 
 
 def _conversation(question: str, response: str) -> list[Message]:

@@ -1,4 +1,5 @@
-"""ShareGPT: ``conversations`` of ``from`` and ``value``, and the dialects that mix its keys with those of messages.
+"""ShareGPT: ``conversations`` of ``from`` and ``value``, and its dialects: the keys of messages in the same list, and
+a list of pairs ``{"human": …, "assistant": …}``.
 
 The turns become messages and are judged as messages; what is found names the keys of the row.
 """
@@ -26,7 +27,8 @@ from finetune.datasets.formats.format import Message, Reading
 from finetune.datasets.judge import is_suspicious, problems_of, warnings_of
 
 LISTS = ("conversations", "conversation", "messages")
-WATCHED = (*LISTS, "system", *FROM_VALUE, *ROLE_CONTENT)
+PAIR = ("human", "assistant")
+WATCHED = (*LISTS, "system", *FROM_VALUE, *ROLE_CONTENT, *PAIR)
 SPEAKERS = {
     "human": "user",
     "user": "user",
@@ -65,7 +67,7 @@ class ShareGPT:
         """Any object with conversations by turns, and messages in which somebody is ``from``."""
         for key in LISTS[:2]:
             if key in row:
-                return not _is_pairs(row[key])
+                return True
         return says_from_and_value(row.get("messages"))
 
     def quick(self, row: bytes) -> list[Message] | None:
@@ -130,6 +132,7 @@ class ShareGPT:
             problems.append(Problem("turns_empty", None, {"key": key}))
         if key is None or not isinstance(turns, list) or not turns:
             return Reading(problems)
+        turns = _unpaired(turns)
         dialect = dialect_of(turns)
         system = value.get("system")
         before = [{"role": "system", "content": system}] if system and isinstance(system, str) else []
@@ -145,17 +148,41 @@ class ShareGPT:
         problems += _in_turns(list(warnings_of(kept)), turns, dialect, len(before))
         return Reading(problems, kept)
 
+    def rough(self, value: Any) -> list[Any] | None:
+        """The turns as messages."""
+        turns = next((value[key] for key in LISTS if key in value), None) if isinstance(value, dict) else None
+        if not isinstance(turns, list):
+            return None
+        system = value.get("system")
+        before = [{"role": "system", "content": system}] if system and isinstance(system, str) else []
+        turns = _unpaired(turns)
+        return [*before, *(_as_message(turn, dialect_of(turns)) for turn in turns)]
 
-def _is_pairs(turns: object) -> bool:
-    """A dialect that is not read: each item is a question with its answer."""
-    return isinstance(turns, list) and any(
-        isinstance(turn, dict) and "human" in turn and "assistant" in turn for turn in turns
-    )
+
+def _unpaired(turns: list[Any]) -> list[Any]:
+    """Pairs as turns; turns as they are."""
+    if not any(isinstance(turn, dict) and PAIR[0] in turn and PAIR[1] in turn for turn in turns):
+        return turns
+    found: list[Any] = []
+    for pair in turns:
+        if not isinstance(pair, dict):
+            found.append(pair)
+            continue
+        others = {key: item for key, item in pair.items() if key not in PAIR}
+        found += [
+            {"from": speaker, "value": pair[name], **(others if name == PAIR[0] else {})}
+            for name, speaker in zip(PAIR, ("human", "gpt"), strict=True)
+            if name in pair
+        ]
+    return found
 
 
 def _as_message(turn: Any, dialect: tuple[str, str]) -> Any:
     if not isinstance(turn, dict):
         return turn
+    if dialect == ROLE_CONTENT:
+        speaker = turn.get("role")
+        return {**turn, "role": SPEAKERS.get(speaker, speaker)} if isinstance(speaker, str) else turn
     message = {key: item for key, item in turn.items() if key not in ROLE_CONTENT}
     message |= {ours: turn[theirs] for ours, theirs in zip(ROLE_CONTENT, dialect, strict=True) if theirs in turn}
     if isinstance(speaker := message.get("role"), str):

@@ -12,11 +12,11 @@ from typing import Any
 
 from finetune.errors import ProviderError
 from finetune.parameters import Range, ranges
-from finetune.providers.local import bases, planning, processes
+from finetune.providers.local import bases, planning, processes, tokens
 from finetune.providers.local.folder import JobFolder
 from finetune.providers.local.reading import read_status
 from finetune.providers.local.serving import ModelServer
-from finetune.providers.provider import Base, Endpoint, FineTune, Plan, Status
+from finetune.providers.provider import Base, Endpoint, FineTune, Piece, Plan, Status
 
 KEY = re.compile(r"[a-z0-9-]{1,48}")
 MODEL = re.compile(r"local:(?P<slug>[a-z0-9.-]+):(?P<key>[a-z0-9-]{1,48})")
@@ -108,6 +108,10 @@ class LocalProvider:
                 return
             command = [self._python, "-m", "finetune.providers.local.convert", base_id, str(self._data_dir)]
             await processes.run(command, processes.environment(online=source.hub is not None))
+
+    async def pieces(self, base: str, messages: Sequence[Mapping[str, str]], max_tokens: int) -> Sequence[Piece]:
+        """A conversation as the base's template writes it. Raises :class:`ProviderError`."""
+        return await asyncio.to_thread(tokens.pieces, self._data_dir, base, messages, max_tokens)
 
     def sampling(self, base_id: str) -> Mapping[str, object]:
         """Arguments of a chat completion that suit a base (or a tuned model) and what is tuned from it."""

@@ -4,10 +4,12 @@ import fcntl
 import shutil
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 from finetune.providers.local import bases
 from finetune.providers.local.chat import ChatTokenizer, Message
+from finetune.providers.provider import Piece
 
 
 class TokenCounter:
@@ -72,6 +74,19 @@ def _build(file: Path, target: Path) -> None:
         temporary.mkdir()
         gguf_vocabulary.write(GGUFReader(file), temporary)
         temporary.rename(target)
+
+
+def pieces(data_dir: Path, base_id: str | None, messages: Sequence[Message], max_tokens: int) -> tuple[Piece, ...]:
+    """A conversation as a base's template writes it, in stretches; raises as :func:`token_counter` does."""
+    chat = token_counter(data_dir, base_id).chat
+    ids, learned = chat.masked(messages)
+    kinds = [(target, index >= max_tokens) for index, target in enumerate(learned)]
+    found = []
+    for (target, cut), stretch in groupby(range(len(ids)), key=kinds.__getitem__):
+        places = list(stretch)
+        text = chat.tokenizer.decode([ids[place] for place in places], skip_special_tokens=False)
+        found.append(Piece(text, len(places), target, cut))
+    return tuple(found)
 
 
 def tokenizer_file(data_dir: Path, base_id: str | None = None) -> Path:

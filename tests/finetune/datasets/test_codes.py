@@ -20,6 +20,11 @@ def _messages(*messages: object) -> bytes:
 _S, _U, _A = ({"role": role, "content": "话"} for role in ("system", "user", "assistant"))
 _ARRAY = b",\n".join(good())
 _QA = [line({"Question": f"问{index}", "Response": "答"}) for index in range(12)]
+_SPOKEN = [
+    line({"conversations": [{"from": "human", "value": f"问{index}"}, {"from": "gpt", "value": "答"}]})
+    for index in range(12)
+]
+_INSTRUCTED = [line({"instruction": f"问{index}", "output": "答"}) for index in range(12)]
 
 FILES = {
     "not_json": among_good(b'{"messages" = []}'),
@@ -41,6 +46,12 @@ FILES = {
     "bare_messages": among_good(line([_U, _A])),
     "duplicate_key": among_good(b'{"messages": [], "messages": []}'),
     "array_unclosed": b"[" + _ARRAY,
+    "cells_too_many": b"question,answer\n" + b"q,a\n" * 12 + b"q,a,more\n",
+    "cell_bad_text": b"question,answer\n" + b"q,a\n" * 12 + b"q,\xff\n",
+    "turns_missing": text(*_SPOKEN, b'{"text": "x"}'),
+    "turns_empty": text(*_SPOKEN, b'{"conversations": []}'),
+    "value_not_list": text(*_SPOKEN, b'{"conversations": "x"}'),
+    "history_not_pair": text(*_INSTRUCTED, b'{"instruction": "x", "output": "y", "history": [["a"]]}'),
     "messages_missing": among_good(b'{"text": "x"}'),
     "messages_not_list": among_good(b'{"messages": {}}'),
     "messages_empty": among_good(b'{"messages": []}'),

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import os
 import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -48,7 +46,7 @@ async def test_a_good_file_leaves_its_canonical_form(upload: Upload, canonical: 
     assert left_behind(tmp_path) == ["canonical.jsonl", "upload.jsonl"]
     *before, last = canonical.read_bytes().split(b"\n")[:-1]
     assert [json.loads(found) for found in before] == [json.loads(found) for found in good()]
-    kept = '{"messages":[{"role":"user","content":"问 \u2028"},{"role":"assistant","content":"答"}]}'
+    kept = '{"messages": [{"role": "user", "content": "问 \u2028"}, {"role": "assistant", "content": "答"}]}'
     assert last.decode() == kept
 
 
@@ -60,7 +58,7 @@ async def test_a_bad_file_leaves_nothing(upload: Upload, canonical: Path, tmp_pa
 
 
 async def test_a_refused_file_leaves_nothing(upload: Upload, canonical: Path, tmp_path: Path) -> None:
-    for data, code in ((b"", "dataset_empty"), (b"a,b\n1,2\n", "dataset_table"), (b"x" * 2001, "dataset_too_large")):
+    for data, code in ((b"", "dataset_empty"), (b"a,b\n1,2\n", "table_columns"), (b"x" * 2001, "dataset_too_large")):
         with pytest.raises(DatasetError) as refusal:
             await examine(upload(data), canonical, max_bytes=2000)
         assert refusal.value.code == code
@@ -73,10 +71,8 @@ async def test_the_name_that_people_know_counts(upload: Upload, canonical: Path)
 
 
 async def test_too_slow_is_an_error_and_leaves_nothing(upload: Upload, canonical: Path, tmp_path: Path) -> None:
-    async with endless(upload) as source:
-        with pytest.raises(DatasetError) as refusal:
-            await examine(source, canonical, seconds=0.3)
-    assert (refusal.value.code, refusal.value.fields) == ("dataset_too_slow", {"seconds": 1})
+    with pytest.raises(DatasetError, match="dataset_too_slow"):
+        await examine(slow(upload), canonical, seconds=0.5)
     assert left_behind(tmp_path) == ["upload.jsonl"]
     assert not workers()
 
@@ -100,50 +96,40 @@ async def test_too_much_memory_is_an_error(upload: Upload, canonical: Path, tmp_
 async def test_a_cancelled_judging_leaves_no_process_and_no_file(
     upload: Upload, canonical: Path, tmp_path: Path
 ) -> None:
-    async with endless(upload) as source:
-        task = asyncio.create_task(examine(source, canonical))
-        await being_read(source)
-        assert len(left_behind(tmp_path)) == 2
-        assert len(workers()) == 1
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+    task = asyncio.create_task(examine(slow(upload), canonical))
+    await being_read(canonical)
+    assert len(left_behind(tmp_path)) == 2
+    assert len(workers()) == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     assert left_behind(tmp_path) == ["upload.jsonl"]
     assert not workers()
 
 
 async def test_a_killed_worker_leaves_nothing(upload: Upload, canonical: Path, tmp_path: Path) -> None:
-    async with endless(upload) as source:
-        task = asyncio.create_task(examine(source, canonical))
-        await being_read(source)
-        for worker in workers():
-            worker.kill()
-        with pytest.raises(DatasetError, match="dataset_too_heavy"):
-            await task
+    task = asyncio.create_task(examine(slow(upload), canonical))
+    await being_read(canonical)
+    for worker in workers():
+        worker.kill()
+    with pytest.raises(DatasetError, match="dataset_too_heavy"):
+        await task
     assert left_behind(tmp_path) == ["upload.jsonl"]
 
 
-@asynccontextmanager
-async def endless(upload: Upload) -> AsyncIterator[Path]:
-    """A source that somebody holds open and that never ends."""
-    source = upload(b"")
-    source.unlink()
-    os.mkfifo(source)
-    handle = os.open(source, os.O_RDWR)
-    try:
-        yield source
-    finally:
-        os.close(handle)
+def slow(upload: Upload) -> Path:
+    """A source that takes a worker seconds to read: every line of it has to be explained."""
+    return upload(b'{"messages": 1}\n' * 600_000)
 
 
-async def being_read(source: Path) -> None:
-    """Return when a worker reads: a pipe takes this much only when somebody does."""
+async def being_read(canonical: Path) -> None:
+    """Return when a worker has begun: it opens the file for the canonical form just before the first row."""
 
-    def feed() -> None:
-        with source.open("wb") as pipe:
-            pipe.write(text(*good(2000)))
+    def look() -> None:
+        while not list(canonical.parent.glob(f"{canonical.name}.*.part")):
+            pass
 
-    await asyncio.to_thread(feed)
+    await asyncio.wait_for(asyncio.to_thread(look), 30)
 
 
 def workers() -> list[psutil.Process]:
@@ -183,6 +169,7 @@ def _request(source: Path, canonical: Path, seconds: int = 60) -> str:
             "canonical": str(canonical),
             "tokenizer": None,
             "name": source.name,
+            "reading": None,
             "seconds": seconds,
             "memory_bytes": 1 << 30,
         }
@@ -226,14 +213,13 @@ def test_the_worker_imports_only_what_it_needs() -> None:
 
 async def test_no_secret_reaches_the_worker(upload: Upload, canonical: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "secret")
-    async with endless(upload) as source:
-        task = asyncio.create_task(examine(source, canonical))
-        await being_read(source)
-        (worker,) = workers()
-        environment = worker.environ()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+    task = asyncio.create_task(examine(slow(upload), canonical))
+    await being_read(canonical)
+    (worker,) = workers()
+    environment = worker.environ()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     assert "PYTHONPATH" in environment
     assert "TELEGRAM_BOT_TOKEN" not in environment
 

@@ -18,7 +18,8 @@ async def test_the_sample_dataset_has_nothing_to_complain_about(tmp_path: Path) 
 
 
 async def test_the_tutorials_source_shape(tmp_path: Path) -> None:
-    report = await examine(EXAMPLES / "all_details.json", tmp_path / "canonical.jsonl")
+    source = EXAMPLES / "all_details.json"
+    report = await examine(source, tmp_path / "canonical.jsonl", reading="question_response")
     assert report.ok
     assert report.findings == ()
     assert report.rows == 30

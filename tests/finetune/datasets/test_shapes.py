@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,12 +38,12 @@ REFUSED: list[tuple[str, bytes]] = [
     ("dataset_binary", bytes(range(256)) * 20),
     ("dataset_binary", b"\x89PNG\r\n\x1a\n" + b"text" * 100),
     ("dataset_binary", b"GGUF" + b"x" * 300),
-    ("dataset_archive", _zip("rows.jsonl")),
-    ("dataset_archive", gzip.compress(text(*good()))),
-    ("dataset_table", _zip("[Content_Types].xml")),
-    ("dataset_table", b"PAR1" + b"\x15\x04" * 40),
-    ("dataset_table", "问题,回答\n明天？,好\n".encode()),
-    ("dataset_table", b"question\tanswer\na\tb\n"),
+    ("archive_broken", _zip("rows.jsonl")[:60]),
+    ("archive_broken", gzip.compress(text(*good()))[:-9]),
+    ("table_broken", _zip("[Content_Types].xml")),
+    ("table_broken", b"PAR1" + b"\x15\x04" * 40),
+    ("table_columns", "问,说\n明天？,好\n".encode()),
+    ("table_columns", b"first\tsecond\na\tb\n"),
     ("dataset_plain_text", "从前有座山。\n山上有座庙。\n".encode()),
     ("dataset_plain_text", b"42\n"),
     ("dataset_nested", json.dumps({"train": [chat("a", "b")] * 3}, indent=2).encode()),
@@ -54,9 +55,7 @@ REFUSED: list[tuple[str, bytes]] = [
         "dataset_tools",
         text(*[line({"messages": [{"role": "user", "content": "a"}, {"role": "tool", "content": "b"}]})] * 3),
     ),
-    ("dataset_shape_later", json.dumps([{"instruction": "a", "input": "", "response": "b"}] * 3).encode()),
-    ("dataset_shape_later", text(*[line({"conversation": [{"human": "a", "assistant": "b"}]})] * 3)),
-    ("dataset_shape_later", text(*[line({"query": "a", "response": "b"})] * 3)),
+    ("dataset_ambiguous", text(*[line({"prompt": "a", "completion": "b", "question": "a", "answer": "b"})] * 3)),
     ("dataset_unknown_format", text(*[line({"foo": "a", "bar": "b"})] * 3)),
 ]
 
@@ -71,7 +70,8 @@ def test_what_is_refused_and_what_is_said(judged: Judge, code: str, data: bytes)
 
 
 def test_the_tutorials_own_shape(judged: Judge, canonical: Path) -> None:
-    report = judged(json.dumps(QA, ensure_ascii=False, indent=2).encode(), "all_details.json")
+    data = json.dumps(QA, ensure_ascii=False, indent=2).encode()
+    report = judged(data, "all_details.json", reading="question_response")
     assert report.ok
     assert (report.format, report.container, report.rows, report.findings) == ("question_response", "json", 11, ())
     assert report.notes == ("question_response_converted", "system_prompt_added", "cot_dropped")
@@ -89,6 +89,22 @@ def test_the_tutorials_own_shape(judged: Judge, canonical: Path) -> None:
     assert [json.loads(row) for row in canonical.read_bytes().splitlines()] == expected
     for language in LANGUAGES:
         assert all(translator(language)(f"dataset.note.{note}") for note in report.notes)
+
+
+def test_what_becomes_of_reasoning_is_asked(judged: Judge, canonical: Path) -> None:
+    data = json.dumps(QA, ensure_ascii=False).encode()
+    with pytest.raises(DatasetError) as refusal:
+        judged(data, "all_details.json")
+    readings: Any = refusal.value.fields["readings"]
+    dropped, kept = readings
+    assert (dropped["name"], kept["name"]) == ("question_response", "question_response_think")
+    assert [len(reading["samples"]) for reading in (dropped, kept)] == [2, 2]
+    assert QA[0]["Complex_CoT"][:10] not in dropped["samples"][0][2]["content"]
+    assert QA[0]["Complex_CoT"][:10] in kept["samples"][0][2]["content"]
+    report = judged(data, "all_details.json", reading="question_response_think")
+    assert report.notes == ("question_response_converted", "system_prompt_added", "cot_kept")
+    answers = [json.loads(row)["messages"][2]["content"] for row in canonical.read_bytes().splitlines()]
+    assert answers == [f"<think>\n{row['Complex_CoT']}\n</think>\n\n{row['Response']}" for row in QA]
 
 
 def test_without_reasoning_nothing_is_said_of_it(judged: Judge) -> None:
@@ -113,7 +129,7 @@ def test_without_reasoning_nothing_is_said_of_it(judged: Judge) -> None:
     ],
 )
 def test_what_is_wrong_with_a_question_or_response(judged: Judge, row: bytes, code: str) -> None:
-    report = judged(text(*[line(one) for one in QA], row))
+    report = judged(text(*[line(one) for one in QA], row), reading="question_response")
     assert [(finding.line, finding.code) for finding in report.findings] == [(12, code)]
 
 

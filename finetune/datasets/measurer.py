@@ -1,0 +1,21 @@
+"""The process that measures: ``python -m finetune.datasets.measurer``, see :mod:`finetune.workers`."""
+
+from pathlib import Path
+from typing import Any
+
+from finetune.workers import serve
+
+
+def work(request: dict[str, Any]) -> dict[str, Any]:
+    """Measure one file."""
+    # Heavy to import, so only once the process is bounded.
+    from finetune.datasets.measures import measure
+
+    tokenizer = request["tokenizer"]
+    found = measure(Path(request["canonical"]), Path(tokenizer) if tokenizer else None, markers=request["markers"])
+    return {"measures": found.as_json()}
+
+
+if __name__ == "__main__":
+    # Nobody waits for it: judging goes first.
+    serve(work, niceness=10)
