@@ -173,8 +173,8 @@ class _Rows:
         prompted = block[quotes[first + 4] + 1] == ord("s")
         said = sizes - prompted
         good = (said & 1 == 0) & (said >= 2)
-        by_system = prompted & self._stands(begins, style.opening("system"))
-        good &= by_system | self._stands(begins, style.opening("user"))
+        good[prompted] &= self._stands(begins[prompted], style.opening("system"))
+        good[~prompted] &= self._stands(begins[~prompted], style.opening("user"))
         last = quotes[first + count - 1]
         good &= (last == ends - len(style.closing)) & self._stands(last, style.closing)
         # The other messages of all rows.
@@ -222,11 +222,12 @@ class _Rows:
             rows, lengths = rows[kept], lengths[kept]
         line, first, sizes, prompted = (part[rows] for part in (self._line, self._first, self._sizes, self._prompted))
         begin, end = self._begins[line], self._ends[line]
+        # All that is escaped or continues a character stands in contents.
         characters = lengths
         if len(escapes):
-            characters = characters - (np.searchsorted(escapes, end) - np.searchsorted(escapes, begin))
+            characters = characters - np.diff(np.searchsorted(escapes, self._ends), prepend=0)[line]
         if counts is not None:
-            characters = characters - (counts.before(end) - counts.before(begin))
+            characters = characters - np.diff(counts.before(self._ends), prepend=0)[line]
         last = first + sizes * _QUOTES_OF_MESSAGE
         return Plain(
             line=line,
