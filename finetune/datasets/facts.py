@@ -12,6 +12,8 @@ from finetune.datasets.plain import Places, Plain, scan, texts_at
 from finetune.datasets.statistics import BUCKETS
 from finetune.datasets.style import Style, text_of
 
+Short = NDArray[np.int32]
+
 # A bucket of the histogram ends where the next power of two begins.
 _POWERS = 2 ** np.arange(1, BUCKETS)
 # Prompts up to this size are compared all together, which takes a copy of each.
@@ -41,11 +43,11 @@ class Facts:
     """A block's lines, and its plain rows with their figures."""
 
     lines: int
-    line: Places  # of each plain row: its line, from 0
-    begin: Places  # where its text begins and ends in the block
-    end: Places
-    answer: Places  # where its last content does
-    answer_end: Places
+    line: Short  # of each plain row: its line, from 0
+    begin: Short  # where its text begins and ends in the block
+    end: Short
+    answer: Short  # where its last content does
+    answer_end: Short
     prints: NDArray[np.int64]
     prompts: "Prompts"
     turns: int
@@ -75,11 +77,12 @@ def facts_of(block: Block, style: Style) -> Facts:
     buckets = np.searchsorted(_POWERS, plain.characters, "right")
     return Facts(
         lines=lines,
-        line=plain.line,
-        begin=plain.begin,
-        end=plain.end,
-        answer=plain.answer,
-        answer_end=plain.answer_end,
+        # Half as much to be sent from one process to another.
+        line=plain.line.astype(np.int32),
+        begin=plain.begin.astype(np.int32),
+        end=plain.end.astype(np.int32),
+        answer=plain.answer.astype(np.int32),
+        answer_end=plain.answer_end.astype(np.int32),
         prints=_prints(data, plain.begin, plain.end),
         prompts=_prompts(data, plain),
         turns=int(plain.turns.sum()),

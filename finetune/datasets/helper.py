@@ -13,9 +13,9 @@ from finetune.datasets.facts import Facts, facts_of
 from finetune.datasets.style import Style
 
 # What the second process is asked for at once, so that it never waits.
-_ASKED = 2
+_ASKED = 4
 # How far the first one goes ahead while it waits for a block.
-_AHEAD = 4
+_AHEAD = 6
 
 Looked = tuple[Block, Facts | None]
 

@@ -1,6 +1,7 @@
 """Figures of the good rows, and tokens by a real tokenizer."""
 
 import json
+from array import array
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -136,11 +137,15 @@ def test_many_prompts_are_counted_in_bounded_memory() -> None:
 @pytest.mark.parametrize("shard", [10, 60, 1000])
 def test_duplicates_among_many_rows(monkeypatch: pytest.MonkeyPatch, shard: int) -> None:
     monkeypatch.setattr("finetune.datasets.statistics._FEW", 10)
+    monkeypatch.setattr("finetune.datasets.statistics._PART", 7)
     monkeypatch.setattr("finetune.datasets.repeated.SHARD", shard)
     prints = Fingerprints()
     for place in range(100):
         prints.add(b"%d" % (place % 60), place)
-    assert list(prints.duplicates()) == [(place, place - 60) for place in range(60, 100)]
+    more = array("q", [hash(b"%d" % place) for place in range(30)])
+    prints.extend(more.tobytes(), array("q", range(100, 130)).tobytes())
+    expected = [(place, place - 60) for place in range(60, 100)] + [(place, place - 100) for place in range(100, 130)]
+    assert list(prints.duplicates()) == expected
 
 
 def test_many_rows_without_duplicates(monkeypatch: pytest.MonkeyPatch) -> None:
