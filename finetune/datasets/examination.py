@@ -25,7 +25,8 @@ async def examine(
 ) -> Report:
     """Judge ``source``; if it is good, leave its canonical form in ``canonical``, else nothing.
 
-    The canonical form is JSON Lines of ``{"messages": [{"role", "content"}, …]}``, UTF-8, synced. ``name`` is the
+    The canonical form is JSON Lines of ``{"messages": [{"role", "content"}, …]}``, UTF-8, synced, in one spelling
+    throughout (see :class:`finetune.datasets.style.Style`): a row that has it already keeps its bytes. ``name`` is the
     file's name as people know it (default: that of ``source``). ``reading`` names the format to read it as, where
     several fit. ``seconds`` bounds both the wall clock and the processor time, ``memory_bytes`` the address space.
     Raises :class:`DatasetError` for what is no dataset at all, and ``dataset_ambiguous`` (field ``readings``: format
