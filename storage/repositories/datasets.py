@@ -36,6 +36,8 @@ async def create(
 
 async def add_version(session: AsyncSession, dataset: Dataset, content: Content) -> DatasetVersion:
     """One more version, which becomes the current one; one of the same bytes only becomes current again."""
+    # Versions of one dataset are numbered one after another, whoever adds them.
+    await session.execute(select(Dataset.id).where(Dataset.id == dataset.id).with_for_update())
     query = select(DatasetVersion).where(
         DatasetVersion.dataset_id == dataset.id,
         DatasetVersion.source_digest == content.source,
@@ -43,7 +45,6 @@ async def add_version(session: AsyncSession, dataset: Dataset, content: Content)
     )
     version = (await session.scalars(query.order_by(DatasetVersion.number.desc()).limit(1))).first()
     if version is None:
-        # Two at once: the number is unique, so the second fails and is tried anew by whoever asked.
         newest = await session.scalar(
             select(func.max(DatasetVersion.number)).where(DatasetVersion.dataset_id == dataset.id)
         )
