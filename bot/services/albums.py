@@ -17,7 +17,7 @@ from bot.services.images import Examined, HeldImages, ImageSets
 from finetune.errors import DatasetError
 from finetune.images import MAX_BYTES, MAX_IMAGES, Severity
 from storage.database import Database
-from storage.repositories import albums, datasets
+from storage.repositories import albums
 from storage.tables import Album, AlbumFile
 
 # With the ending and short of what a finding shows: by its name in a finding a picture has to be found again.
