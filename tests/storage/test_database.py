@@ -160,7 +160,10 @@ async def test_the_second_revision_with_rows_is_brought_up(database_url: str) ->
         for line in (
             "INSERT INTO people (id, name, role, created_at) VALUES (1, 'Ann', 'trainer', '2026-03-01 12:30:00')",
             "INSERT INTO datasets (id, owner_id, name, created_at) VALUES (7, 1, 'old', '2026-03-01 12:30:00')",
-            "INSERT INTO dataset_versions VALUES (1, 7, 1, 'a', 'b', '{}', '2026-03-01 12:30:00', '')",
+            (
+                "INSERT INTO dataset_versions (id, dataset_id, number, source_digest, canonical_digest, report,"
+                " created_at) VALUES (1, 7, 1, 'a', 'b', '{}', '2026-03-01 12:30:00')"
+            ),
         ):
             connection.execute(text(line))
 
