@@ -58,7 +58,7 @@ def _first_foreign(head: bytes) -> int:
 
 def _is_gb18030(piece: bytes) -> bool:
     foreign = len(piece) - len(piece.translate(None, bytes(range(128, 256))))
-    if not foreign:
+    if not foreign or _is_utf8(piece, foreign):
         return False
     as_utf8 = sum(len(match) for match in _UTF8_PIECES.findall(piece))
     if as_utf8 * 2 > foreign:  # UTF-8 with a few broken bytes stays UTF-8
@@ -66,6 +66,15 @@ def _is_gb18030(piece: bytes) -> bool:
     text = codecs.getincrementaldecoder("gb18030")("replace").decode(piece)
     outside = [letter for letter in text if letter > "\x7f"]
     return sum(1 for letter in outside if _USUAL_IN_CHINESE.match(letter)) >= len(outside) * 0.9
+
+
+def _is_utf8(piece: bytes, foreign: int) -> bool:
+    """Whether it is without a doubt: broken nowhere, but perhaps cut off. Says in no time what most files are."""
+    try:
+        piece.decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data" and foreign > 2 * (len(piece) - error.start)
+    return True
 
 
 def to_utf8(chunks: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:

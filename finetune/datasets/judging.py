@@ -4,21 +4,20 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-import orjson
-
+from finetune.datasets.blocks import Blocks
+from finetune.datasets.copying import Canonical
 from finetune.datasets.findings import Finding, Problem
 from finetune.datasets.formats import DatasetFormat, Message
-from finetune.datasets.ledger import Ledger
 from finetune.datasets.report import Report
 from finetune.datasets.source import Source, opened
-from finetune.datasets.statistics import Fingerprints, Statistics
+from finetune.datasets.tally import ROW_BITS, Tally
 from finetune.datasets.tokens import TokenCounter
 from finetune.errors import DatasetError
 
 FEW_ROWS = 10
-
-# A place in the file as one number, for the fingerprints: the line, then the row of an array.
-_ROW_BITS = 31
+# Smaller files are judged row by row: what looks at whole blocks takes as long to be imported as that does.
+BLOCKS_FROM = 8 << 20
+_PIECE = 16 << 20
 
 
 def judge(
@@ -34,6 +33,7 @@ def judge(
     ``name`` is the file's name as people know it, ``reading`` the format to read it as where several fit. Raises
     :class:`DatasetError` for what is no dataset at all, and ``dataset_ambiguous`` where somebody has to choose.
     """
+    _keep_memory()
     with opened(source, name or source.name, canonical.parent, reading) as content, canonical.open("wb") as out:
         run = _Run(content, out, tokenizer)
         report = run.report()
@@ -42,58 +42,74 @@ def judge(
     return report
 
 
+def _keep_memory() -> None:
+    """Have the allocator keep what is freed: fetching it again for every block costs more than judging it.
+
+    To glibc a large piece that is freed tells how large the pieces are that will be wanted again.
+    """
+    del_me = bytearray(_PIECE)
+    del del_me
+
+
 class _Run:
     """The state of one pass."""
 
     def __init__(self, source: Source, out: BinaryIO, tokenizer: Path | None) -> None:
         self._source = source
         self.format: DatasetFormat = source.format
-        self._out = out
-        self._ledger = Ledger()
-        self._statistics = Statistics()
-        self._fingerprints = Fingerprints()
+        self._tally = Tally(Canonical(out.fileno(), source.size))
         self._tokens = TokenCounter(tokenizer) if tokenizer else None
-        self._rows = 0
         self._windows_line: int | None = None
 
     def report(self) -> Report:
         """Judge all rows."""
-        for line, row, content in self._source.rows:
-            self._judge(line, row, content)
+        if self._source.lines_of and self._tokens is None and self._source.size >= BLOCKS_FROM:
+            self._judge_blocks(self._source.lines_of)
+        else:
+            for line, row, content in self._source.rows:
+                self._judge(line, row, content)
+        self._tally.canonical.finish()
         self._judge_file()
         return self._report()
 
     def _judge(self, line: int, row: int | None, content: bytes | Problem) -> None:
         if isinstance(content, Problem):
             # Between the elements of an array something may be wrong that is no row.
-            self._rows += content.code in ("too_long", "array_unclosed", "cells_too_many", "cell_bad_text")
-            self._ledger.add(content, line, row)
+            self._tally.rows += content.code in ("too_long", "array_unclosed", "cells_too_many", "cell_bad_text")
+            self._tally.ledger.add(content, line, row)
             return
         messages = self.format.quick(content)
         if messages is None:
             reading = self.format.careful(content)
             for problem in reading.problems:
-                self._ledger.add(problem, line, row)
+                self._tally.ledger.add(problem, line, row)
             messages = reading.messages
             if messages is None:
-                self._rows += not any(problem.code == "blank_line" for problem in reading.problems)
+                self._tally.rows += not any(problem.code == "blank_line" for problem in reading.problems)
                 return
-        self._rows += 1
+        self._tally.rows += 1
         if self._windows_line is None and content.endswith(b"\r"):
             self._windows_line = line
-        self._keep(messages, line << _ROW_BITS | (row or 0))
+        self._keep(messages, line << ROW_BITS | (row or 0))
+
+    def _judge_blocks(self, file: BinaryIO) -> None:
+        # Its import takes longer than a small file.
+        from finetune.datasets.bulk import judge_blocks
+
+        blocks = Blocks(file.fileno(), self._source.encoding.mark)
+        judge_blocks(blocks, self._source.style, self._tally, lambda line, content: self._judge(line, None, content))
 
     def _keep(self, messages: list[Message], place: int) -> None:
-        canonical = orjson.dumps({"messages": messages}, option=orjson.OPT_APPEND_NEWLINE)
-        self._fingerprints.add(canonical, place)
-        characters = self._statistics.add(messages)
+        canonical = self._source.style.row(messages)
+        self._tally.fingerprints.add(canonical[:-1], place)
+        characters = self._tally.statistics.add(messages)
         if self._tokens is not None:
             self._tokens.add(messages, len(canonical), characters)
-        if not self._ledger.errors:
-            self._out.write(canonical)
+        if not self._tally.ledger.errors:
+            self._tally.canonical.write(canonical)
 
     def _judge_file(self) -> None:
-        add = self._ledger.add
+        add = self._tally.ledger.add
         name, container, encoding = self._source.name, self._source.container, self._source.encoding
         if encoding.mark and not encoding.converts:
             literal = container == "jsonl" and self.format.rows_are_messages
@@ -107,33 +123,33 @@ class _Run:
             add(Problem("json_holds_lines"), 1)
         if ending in ("jsonl", "ndjson") and container == "json":
             add(Problem("lines_hold_json"), 1)
-        if 0 < self._statistics.rows < FEW_ROWS:
-            add(Problem("few_rows", None, {"rows": str(self._statistics.rows)}), 1)
-        if (variety := self._statistics.prompt_variety) > 1:
+        if 0 < self._tally.statistics.rows < FEW_ROWS:
+            add(Problem("few_rows", None, {"rows": str(self._tally.statistics.rows)}), 1)
+        if (variety := self._tally.statistics.prompt_variety) > 1:
             add(Problem("system_varies", None, {"prompts": str(variety)}), 1)
-        if not self._rows:
+        if not self._tally.rows:
             raise DatasetError("dataset_empty")
 
     def _duplicates(self) -> int:
         count = 0
-        row_mask = (1 << _ROW_BITS) - 1
-        for place, earlier in self._fingerprints.duplicates():
+        row_mask = (1 << ROW_BITS) - 1
+        for place, earlier in self._tally.fingerprints.duplicates():
             count += 1
             row, first_row = place & row_mask, earlier & row_mask
-            code, first = ("duplicate_row", first_row) if row else ("duplicate", earlier >> _ROW_BITS)
-            self._ledger.add(Problem(code, None, {"first": str(first)}), place >> _ROW_BITS, row or None)
+            code, first = ("duplicate_row", first_row) if row else ("duplicate", earlier >> ROW_BITS)
+            self._tally.ledger.add(Problem(code, None, {"first": str(first)}), place >> ROW_BITS, row or None)
         return count
 
     def _report(self) -> Report:
         duplicates = self._duplicates()
-        statistics = self._statistics
+        statistics = self._tally.statistics
         tokens, longest = self._tokens.result() if self._tokens else (None, None)
-        findings: tuple[Finding, ...] = self._ledger.findings()
+        findings: tuple[Finding, ...] = self._tally.ledger.findings()
         return Report(
             format=self.format.name,
             container=".".join(filter(None, (self._source.container, self._source.archive))),
             encoding=self._source.encoding.name,
-            rows=self._rows,
+            rows=self._tally.rows,
             good_rows=statistics.rows,
             turns=statistics.turns,
             characters=statistics.characters,
@@ -144,8 +160,8 @@ class _Run:
             languages=statistics.languages,
             length_histogram=tuple(statistics.histogram),
             findings=findings,
-            findings_total=self._ledger.total,
-            by_rule=self._ledger.by_rule,
-            by_code=self._ledger.by_code,
+            findings_total=self._tally.ledger.total,
+            by_rule=self._tally.ledger.by_rule,
+            by_code=self._tally.ledger.by_code,
             notes=self.format.notes,
         )

@@ -1,5 +1,6 @@
 """A file as rows: unpacked, decoded to UTF-8, its container and shape recognised by content."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from finetune.datasets.findings import shown
 from finetune.datasets.formats import DatasetFormat
 from finetune.datasets.lines import MAX_ROW_BYTES, Row, lines
 from finetune.datasets.sniff import format_of, objects_in, refuse_binary, shape_of
+from finetune.datasets.style import COMPACT, Style, style_of
 from finetune.datasets.tables import Table, binary_table, delimiter_of, text_table
 from finetune.errors import DatasetError
 
@@ -25,7 +27,8 @@ class Source:
     """What a file was understood as, and its rows, to be read once.
 
     ``name``: the file's name as people know it (that of the member, if it came in an archive). ``container``: jsonl,
-    json, csv, tsv, xlsx, xls or parquet; ``archive``: gz, zip or nothing.
+    json, csv, tsv, xlsx, xls or parquet; ``archive``: gz, zip or nothing. ``lines_of``: the file whose lines the rows
+    are, byte for byte, where they are messages and that is so; ``style``: how the canonical form is spelled.
     """
 
     name: str
@@ -34,6 +37,9 @@ class Source:
     encoding: Encoding
     format: DatasetFormat
     rows: Iterator[Row]
+    size: int
+    lines_of: BinaryIO | None
+    style: Style
 
 
 @contextmanager
@@ -68,15 +74,20 @@ def _recognised(content: archives.Content, reading: str | None) -> Source:
         container, shape = found.container, found.format
         text = _joined(beginning, rest)
         rows = elements(text) if container == "json" else lines(text)
-    return Source(content.name, content.archive, container, encoding, shape, rows)
+    size = os.fstat(content.file.fileno()).st_size
+    as_they_are = container == "jsonl" and shape.rows_are_messages and not encoding.converts
+    file, style = (content.file, style_of(beginning)) if as_they_are else (None, COMPACT)
+    return Source(content.name, content.archive, container, encoding, shape, rows, size, file, style)
 
 
 def _head(file: BinaryIO) -> bytes:
-    """The first bytes, or as many as it takes to meet one that is not ASCII (within the longest row)."""
+    """The first bytes, and the first piece after them that is not all ASCII (within the longest row)."""
     head = file.read(_HEAD)
-    while head.isascii() and len(head) < MAX_ROW_BYTES and (more := file.read(CHUNK)):
-        head += more
-    return head
+    length = len(head)
+    piece = head
+    while piece.isascii() and length < MAX_ROW_BYTES and (piece := file.read(CHUNK)):
+        length += len(piece)
+    return head if piece is head else head + piece
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

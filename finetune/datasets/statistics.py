@@ -3,7 +3,7 @@
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from finetune.datasets.formats.format import Message
 
@@ -11,13 +11,19 @@ BUCKETS = 16
 PROMPTS_SHOWN = 5
 _ALL_ROWS = 1024  # languages: every row up to here, then one in sixteen
 _SAMPLE = 16
-_LOOKED_AT = 240  # characters of a row's last answer that decide its language
+LOOKED_AT = 240  # characters of a row's last answer that decide its language
 _PROMPT_BYTES = 8 << 20  # distinct system prompts are kept up to this size together
-_SHARD = 1 << 18  # rows whose fingerprints are compared at once
+_FEW = 1 << 14  # rows that are compared one by one
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
-_LATIN = re.compile("[A-Za-z]+")
-_KANA_HANGUL = re.compile("[\u3040-\u30ff\uac00-\ud7af]+")
+# Han, Latin, and kana with Hangul: the first and the last character of each range.
+SCRIPTS = (
+    ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF)),
+    ((0x41, 0x5A), (0x61, 0x7A)),
+    ((0x3040, 0x30FF), (0xAC00, 0xD7AF)),
+)
+_HAN, _LATIN, _KANA_HANGUL = (
+    re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges) + "]+") for ranges in SCRIPTS
+)
 
 
 class Statistics:
@@ -49,13 +55,37 @@ class Statistics:
         self.rows += 1
         return length
 
-    def _count_prompt(self, prompt: str) -> None:
+    def add_figures(self, turns: int, characters: int, histogram: Sequence[int]) -> None:
+        """Add the sums of many rows."""
+        self.turns += turns
+        self.characters += characters
+        for bucket, rows in enumerate(histogram):
+            self.histogram[bucket] += rows
+
+    def add_rows(self, count: int, prompts: Iterable[tuple[str, int]]) -> list[int]:
+        """Count rows that follow each other, whose figures are added by themselves.
+
+        ``prompts``: the different ones with their rows, in the order of the first of each. Returns the numbers, from
+        0, of those rows whose languages are to be added.
+        """
+        for prompt, rows in prompts:
+            self._count_prompt(prompt, rows)
+        every = max(0, min(count, _ALL_ROWS - self.rows))
+        sampled = range(every + -(self.rows + every) % _SAMPLE, count, _SAMPLE)
+        self.rows += count
+        return [*range(every), *sampled]
+
+    def add_languages(self, languages: Iterable[str]) -> None:
+        """Add the languages of rows that were asked for."""
+        self._languages.update(languages)
+
+    def _count_prompt(self, prompt: str, rows: int = 1) -> None:
         known = self._prompts.get(prompt)
         if known is not None:
-            self._prompts[prompt] = known + 1
+            self._prompts[prompt] = known + rows
         elif self._prompt_bytes < _PROMPT_BYTES:
             # Past that size new ones are not told apart any more; those that are frequent came before.
-            self._prompts[prompt] = 1
+            self._prompts[prompt] = rows
             self._prompt_bytes += 4 * len(prompt) + 64
 
     @property
@@ -77,16 +107,22 @@ class Statistics:
 
 def language_of(text: str) -> str:
     """``zh``, ``en`` or ``other`` by the script of the text's beginning."""
-    piece = text[:_LOOKED_AT]
+    piece = text[:LOOKED_AT]
     if piece.isascii():
         return "en" if _LATIN.search(piece) else "other"
-    han, latin = _letters(_HAN, piece), _letters(_LATIN, piece)
-    if _letters(_KANA_HANGUL, piece) * 4 > han:
+    return language_by_letters(False, len(piece), *(_letters(script, piece) for script in (_HAN, _LATIN, _KANA_HANGUL)))
+
+
+def language_by_letters(is_ascii: bool, length: int, han: int, latin: int, kana_hangul: int) -> str:
+    """The language of a text, by how many of its characters are letters of each script."""
+    if is_ascii:
+        return "en" if latin else "other"
+    if kana_hangul * 4 > han:
         return "other"
     # A Chinese character says about as much as a short English word.
-    if han * 4 >= latin and han * 5 >= len(piece):
+    if han * 4 >= latin and han * 5 >= length:
         return "zh"
-    return "en" if latin * 2 >= len(piece) else "other"
+    return "en" if latin * 2 >= length else "other"
 
 
 def _letters(script: re.Pattern[str], text: str) -> int:
@@ -105,14 +141,23 @@ class Fingerprints:
         self._prints.append(hash(row))
         self._places.append(place)
 
+    def extend(self, prints: bytes, places: bytes) -> None:
+        """Remember canonical rows by their hashes. Both are 64-bit integers, as many of the one as of the other."""
+        self._prints.frombytes(prints)
+        self._places.frombytes(places)
+
     def duplicates(self) -> Iterator[tuple[int, int]]:
-        """Pairs of places: a row, and the first that was equal to it."""
-        shards = len(self._prints) // _SHARD + 1
-        for shard in range(shards):
-            first: dict[int, int] = {}
-            for fingerprint, place in zip(self._prints, self._places, strict=True):
-                if shards > 1 and fingerprint % shards != shard:
-                    continue
-                earlier = first.setdefault(fingerprint, place)
-                if earlier != place:
-                    yield place, earlier
+        """Pairs of places: a row, and the first that was equal to it; in the order in which rows were added."""
+        count = len(self._prints)
+        rows: Iterable[int] = range(count)
+        if count > _FEW:
+            # Its import takes longer than to compare as few one by one.
+            from finetune.datasets.repeated import repeated
+
+            rows = repeated(self._prints)
+        first: dict[int, int] = {}
+        for row in rows:
+            place = self._places[row]
+            earlier = first.setdefault(self._prints[row], place)
+            if earlier != place:
+                yield place, earlier

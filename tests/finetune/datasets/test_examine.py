@@ -46,7 +46,7 @@ async def test_a_good_file_leaves_its_canonical_form(upload: Upload, canonical: 
     assert left_behind(tmp_path) == ["canonical.jsonl", "upload.jsonl"]
     *before, last = canonical.read_bytes().split(b"\n")[:-1]
     assert [json.loads(found) for found in before] == [json.loads(found) for found in good()]
-    kept = '{"messages":[{"role":"user","content":"问 \u2028"},{"role":"assistant","content":"答"}]}'
+    kept = '{"messages": [{"role": "user", "content": "问 \u2028"}, {"role": "assistant", "content": "答"}]}'
     assert last.decode() == kept
 
 

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from finetune.datasets.findings import KINDS, shown
+from finetune.datasets.languages import languages_of
 from finetune.datasets.report import Report
 from finetune.datasets.statistics import Fingerprints, Statistics, language_of
 from finetune.datasets.tokens import TokenCounter
@@ -110,12 +113,27 @@ def test_many_prompts_are_counted_in_bounded_memory() -> None:
     assert statistics.prompt_variety < 1000
 
 
-def test_duplicates_over_several_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("finetune.datasets.statistics._SHARD", 10)
+@pytest.mark.parametrize("shard", [10, 60, 1000])
+def test_duplicates_among_many_rows(monkeypatch: pytest.MonkeyPatch, shard: int) -> None:
+    monkeypatch.setattr("finetune.datasets.statistics._FEW", 10)
+    monkeypatch.setattr("finetune.datasets.repeated.SHARD", shard)
     prints = Fingerprints()
     for place in range(100):
         prints.add(b"%d" % (place % 60), place)
-    assert sorted(prints.duplicates()) == [(place, place - 60) for place in range(60, 100)]
+    assert list(prints.duplicates()) == [(place, place - 60) for place in range(60, 100)]
+
+
+def test_many_rows_without_duplicates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("finetune.datasets.statistics._FEW", 10)
+    prints = Fingerprints()
+    for place in range(100):
+        prints.add(b"%d" % place, place)
+    assert not list(prints.duplicates())
+
+
+@given(texts=st.lists(st.text(st.sampled_from("ab Ω中㐀豈𠀀かガ한é1.，"), min_size=1, max_size=300), max_size=8))
+def test_languages_of_many_texts_are_those_of_each(texts: list[str]) -> None:
+    assert languages_of(texts) == [language_of(text) for text in texts]
 
 
 def test_what_is_shown_is_short_and_prints() -> None:

@@ -1,0 +1,62 @@
+"""A file of lines in blocks of about a megabyte, each read by its number alone.
+
+A line belongs to the block in which it begins, so whoever reads a block needs to know nothing of the others.
+"""
+
+import os
+from dataclasses import dataclass
+
+from finetune.datasets.lines import MAX_ROW_BYTES
+
+BLOCK = 1 << 20
+_AHEAD = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The lines that begin in one part of a file."""
+
+    data: bytes  # whole lines, each with its line end
+    line_end_added: bool = False  # the file does not end with one
+    too_long: bool = False  # another line comes after them that is too long to be read
+
+
+class Blocks:
+    """The blocks of an open file from ``begin`` on."""
+
+    def __init__(self, descriptor: int, begin: int) -> None:
+        self._descriptor = descriptor
+        self._size = os.fstat(descriptor).st_size
+        self._known = begin
+        self.count = (self._size + BLOCK - 1) // BLOCK
+
+    def read(self, number: int) -> Block:
+        """Block ``number``, from 0. It is empty when a line of one before reaches over all of it."""
+        begin = self._first_line(number)
+        end = self._first_line(number + 1)
+        too_long = end - begin > BLOCK + MAX_ROW_BYTES
+        data = os.pread(self._descriptor, BLOCK if too_long else end - begin, begin)
+        if too_long:
+            data = data[: data.rfind(b"\n") + 1]
+        added = bool(data) and not data.endswith(b"\n")
+        if added:
+            data += b"\n"
+        # Only the last line may reach further than its block, which is no longer than a row may be.
+        if len(data) > MAX_ROW_BYTES and len(data) - 1 - (last := data.rfind(b"\n", 0, -1) + 1) > MAX_ROW_BYTES:
+            return Block(data[:last], too_long=True)
+        return Block(data, added, too_long)
+
+    def _first_line(self, number: int) -> int:
+        """Where the first line begins that does so in this block or after it."""
+        at = number * BLOCK - 1
+        # A line may be longer than many blocks, and must not be searched for its end in each of them.
+        if at < self._known:
+            return self._known
+        while piece := os.pread(self._descriptor, _AHEAD, at):
+            found = piece.find(b"\n") + 1
+            if found:
+                self._known = at + found
+                return self._known
+            at += len(piece)
+        self._known = max(at, self._size)
+        return self._known

@@ -1,0 +1,70 @@
+"""Judging chat messages a block at a time: the plain rows all together, every other one by itself in its place."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from finetune.datasets.blocks import Block, Blocks
+from finetune.datasets.facts import Facts, facts_of
+from finetune.datasets.findings import Problem
+from finetune.datasets.languages import languages_of
+from finetune.datasets.lines import TOO_LONG
+from finetune.datasets.statistics import LOOKED_AT
+from finetune.datasets.style import Style, beginning_of
+from finetune.datasets.tally import ROW_BITS, Tally
+
+JudgeRow = Callable[[int, bytes | Problem], None]
+
+
+def judge_blocks(blocks: Blocks, style: Style, tally: Tally, judge_row: JudgeRow) -> None:
+    """Judge all lines of a file into ``tally``; ``judge_row`` does so with one that is not plain."""
+    line = 1
+    for number in range(blocks.count):
+        block = blocks.read(number)
+        if block.data:
+            facts = facts_of(block, style)
+            _Fold(block, facts, line, tally).fold(judge_row)
+            line += facts.lines
+        if block.too_long:
+            judge_row(line, TOO_LONG)
+            line += 1
+
+
+class _Fold:
+    """Adds a block to the tally."""
+
+    def __init__(self, block: Block, facts: Facts, line: int, tally: Tally) -> None:
+        self._block, self._facts, self._line, self._tally = block, facts, line, tally
+
+    def fold(self, judge_row: JudgeRow) -> None:
+        """Take up the plain rows, and have the others judged where they stand between them."""
+        facts = self._facts
+        self._tally.statistics.add_figures(facts.turns, facts.characters, facts.histogram)
+        done = 0
+        for line, before, content in facts.odd_rows(self._block.data):
+            self._take(done, before)
+            done = before
+            judge_row(self._line + line, content)
+        self._take(done, len(facts.line))
+
+    def _take(self, begin: int, end: int) -> None:
+        """Plain rows from one number to another, between which nothing else stands."""
+        count = end - begin
+        if not count:
+            return
+        facts, tally = self._facts, self._tally
+        tally.rows += count
+        sampled = tally.statistics.add_rows(count, facts.prompts.of_rows(begin, end))
+        tally.statistics.add_languages(languages_of(self._answers([begin + number for number in sampled])))
+        first = self._line + int(facts.line[begin])
+        places = np.arange(first, first + count) << ROW_BITS
+        tally.fingerprints.extend(facts.prints[begin:end].tobytes(), places.tobytes())
+        if not tally.ledger.errors:
+            rows = memoryview(self._block.data)[facts.begin[begin] : facts.end[end - 1] + 1]
+            tally.canonical.write(rows)
+
+    def _answers(self, rows: list[int]) -> list[str]:
+        """The beginnings of the last contents of rows."""
+        data, facts = self._block.data, self._facts
+        spans = zip(facts.answer[rows].tolist(), facts.answer_end[rows].tolist(), strict=True)
+        return [beginning_of(data, begin, end, LOOKED_AT) for begin, end in spans]

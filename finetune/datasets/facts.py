@@ -1,0 +1,116 @@
+"""What is known of a block before the rows that are not plain are judged: all that does not depend on other blocks."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finetune.datasets.blocks import Block
+from finetune.datasets.plain import Places, Plain, scan, texts_at
+from finetune.datasets.statistics import BUCKETS
+from finetune.datasets.style import Style, text_of
+
+# A bucket of the histogram ends where the next power of two begins.
+_POWERS = 2 ** np.arange(1, BUCKETS)
+# Prompts up to this size are compared all together, which takes a copy of each.
+_MOSTLY_SHORTER = 2048
+
+
+@dataclass(slots=True)
+class Prompts:
+    """The system prompts of plain rows: the different ones as they are spelled, and the number of each row's.
+
+    A row without one has an empty one, as in :class:`Statistics`; no plain row has one that is empty.
+    """
+
+    spelled: list[bytes]
+    number: NDArray[np.intp] | None  # None when all rows have the same
+
+    def of_rows(self, begin: int, end: int) -> list[tuple[str, int]]:
+        """The prompts of these rows with how many have them, in the order of the first of each."""
+        if self.number is None:
+            return [(text_of(self.spelled[0]), end - begin)]
+        counts = Counter(self.number[begin:end].tolist())
+        return [(text_of(self.spelled[number]), rows) for number, rows in counts.items()]
+
+
+@dataclass(slots=True)
+class Facts:
+    """A block's lines, and its plain rows with their figures."""
+
+    lines: int
+    line: Places  # of each plain row: its line, from 0
+    begin: Places  # where its text begins and ends in the block
+    end: Places
+    answer: Places  # where its last content does
+    answer_end: Places
+    prints: NDArray[np.int64]
+    prompts: "Prompts"
+    turns: int
+    characters: int
+    histogram: Sequence[int]
+    odd: list[tuple[int, int, int, int]]  # the other lines: number, plain rows before, begin, end
+
+    def odd_rows(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+        """The other lines: number from 0, how many plain rows come before, text without the line end."""
+        for line, before, begin, end in self.odd:
+            yield line, before, data[begin:end]
+
+
+def facts_of(block: Block, style: Style) -> Facts:
+    """Look through a block."""
+    data = block.data
+    plain = scan(data, style)
+    lines = len(plain.line_ends)
+    buckets = np.searchsorted(_POWERS, plain.characters, "right")
+    return Facts(
+        lines=lines,
+        line=plain.line,
+        begin=plain.begin,
+        end=plain.end,
+        answer=plain.answer,
+        answer_end=plain.answer_end,
+        prints=_prints(data, plain.begin, plain.end),
+        prompts=_prompts(data, plain),
+        turns=int(plain.turns.sum()),
+        characters=int(plain.characters.sum()),
+        histogram=np.bincount(buckets, minlength=BUCKETS).tolist(),
+        odd=_odd(plain.line, plain.line_ends) if len(plain.line) < lines else [],
+    )
+
+
+def _prompts(data: bytes, plain: Plain) -> Prompts:
+    begin, end = plain.prompt, plain.prompt_end
+    if not len(begin):
+        return Prompts([], None)
+    first = data[begin[0] : end[0]]
+    same = end - begin == len(first)
+    if first and len(first) <= _MOSTLY_SHORTER:
+        same &= texts_at(data, begin, len(first)) == first
+    elif first:
+        same[1:] = False
+    others = np.flatnonzero(~same)
+    if not len(others):
+        return Prompts([first], None)
+    numbers = {first: 0}
+    number = np.zeros(len(begin), np.intp)
+    spans = zip(begin[others].tolist(), end[others].tolist(), strict=True)
+    number[others] = [numbers.setdefault(data[low:high], len(numbers)) for low, high in spans]
+    return Prompts(list(numbers), number)
+
+
+def _prints(data: bytes, begin: Places, end: Places) -> NDArray[np.int64]:
+    # Each row is gone before the next one is taken. Views would be no faster: hashing one hashes the whole block too.
+    rows = map(data.__getitem__, map(slice, begin.tolist(), end.tolist()))
+    return np.fromiter(map(hash, rows), np.int64, len(begin))
+
+
+def _odd(plain: Places, line_ends: Places) -> list[tuple[int, int, int, int]]:
+    is_odd = np.ones(len(line_ends), np.bool_)
+    is_odd[plain] = False
+    lines = np.flatnonzero(is_odd)
+    begins = np.where(lines, line_ends[lines - 1] + 1, 0)
+    columns = (lines, np.searchsorted(plain, lines), begins, line_ends[lines])
+    return list(zip(*(column.tolist() for column in columns), strict=True))

@@ -1,0 +1,210 @@
+"""Whole blocks are judged exactly as their rows are one by one, and both as the reference judge says."""
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from finetune.datasets import blocks, judging, lines
+from finetune.datasets.blocks import Blocks
+from finetune.datasets.findings import KINDS
+from finetune.datasets.formats import Messages
+from finetune.datasets.plain import scan
+from finetune.datasets.report import Report
+from finetune.datasets.style import COMPACT, SPACED, style_of
+from finetune.errors import DatasetError
+from tests.finetune.datasets.mutants import file_of
+from tests.finetune.datasets.reference import broken_rules
+from tests.finetune.datasets.samples import GOOD, among_good, chat, good, line, text
+
+FILES = int(os.environ.get("TUNETELLER_FUZZ_FILES", "400"))
+SIZES = (1, 7, 64, 500, 4096, 1 << 20)
+
+
+class Judges:
+    """Judges bytes in both ways."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self._folder, self._patch = folder, patch
+
+    def __call__(self, data: bytes, block: int | None) -> tuple[Report | str, bytes]:
+        """The report, or why there is none, and the canonical file; ``block``: their size, None for row by row."""
+        self._patch.setattr(judging, "BLOCKS_FROM", 1 << 60 if block is None else 0)
+        self._patch.setattr(blocks, "BLOCK", block or 1)
+        source, canonical = self._folder / "data.jsonl", self._folder / "canonical.jsonl"
+        source.write_bytes(data)
+        try:
+            report = judging.judge(source, canonical)
+        except DatasetError as error:
+            return f"{error.code} {error.fields}", b""
+        return report, canonical.read_bytes() if report.ok else b""
+
+
+@pytest.fixture
+def judges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judges:
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    return Judges(tmp_path, monkeypatch)
+
+
+def agree(judges: Judges, data: bytes, *sizes: int) -> Report | str:
+    """Compare."""
+    expected, canonical = judges(data, None)
+    for size in sizes:
+        assert judges(data, size) == (expected, canonical), (size, data)
+    return expected
+
+
+def plain_rows_are_good(data: bytes) -> int:
+    """Hold what is said to be plain against the careful judge."""
+    whole = data if data.endswith(b"\n") else data + b"\n"
+    style = style_of(whole)
+    plain = scan(whole, style)
+    for begin, end in zip(plain.begin.tolist(), plain.end.tolist(), strict=True):
+        row = whole[begin:end]
+        reading = Messages().careful(row)
+        assert not reading.problems, row
+        assert reading.messages is not None
+        assert style.row(reading.messages) == row + b"\n"
+        assert not broken_rules(row)
+    return len(plain.begin)
+
+
+@pytest.mark.timeout(0)
+def test_mutated_files(judges: Judges, record_property: Callable[[str, object], None]) -> None:
+    lines_seen = plain = 0
+    for number in range(FILES):
+        data = file_of(number)
+        chance = random.Random(number)  # noqa: S311
+        report = agree(judges, data, chance.choice(SIZES), 1 << 20)
+        plain += plain_rows_are_good(data)
+        rows = data.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n")
+        lines_seen += len(rows)
+        if isinstance(report, Report) and report.format == "messages" and report.encoding.startswith("utf-8"):
+            found: dict[int, set[str]] = {}
+            for finding in report.findings:
+                if finding.rule.startswith("R") and finding.code != "byte_order_mark":
+                    found.setdefault(finding.line, set()).add(finding.rule)
+            broken = {number: rules for number, row in enumerate(rows, 1) if (rules := broken_rules(row))}
+            assert found == broken, (number, data)
+    # A comparison with nothing to compare would be no test.
+    assert plain > lines_seen / 6
+    record_property("lines", lines_seen)
+    record_property("plain", plain)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("number", range(12))
+def test_every_size_of_block(judges: Judges, number: int, size: int) -> None:
+    agree(judges, b"".join(file_of(number * 40 + part).rstrip() + b"\n" for part in range(40)), size)
+
+
+@pytest.mark.parametrize("long", [299, 300, 301, 900])
+def test_lines_that_are_too_long(judges: Judges, monkeypatch: pytest.MonkeyPatch, long: int) -> None:
+    monkeypatch.setattr(lines, "MAX_ROW_BYTES", 300)
+    monkeypatch.setattr(blocks, "MAX_ROW_BYTES", 300)
+    short = line(chat("问", "答"))
+    row = line(chat("x" * (long - len(line(chat("", "答")))), "答"))
+    assert len(row) == long
+    for data in (text(short, row, short), text(row), text(row, row, short) + row, text(short, b"x" * long), row):
+        # A block is never longer than the longest row.
+        report = agree(judges, data, *SIZES[:3], 300)
+        assert isinstance(report, Report)
+        assert ("too_long" in {finding.code for finding in report.findings}) == (long > 300)
+
+
+def test_a_line_of_many_blocks_is_searched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 10)
+    source = tmp_path / "data"
+    source.write_bytes(b"a" * 995 + b"\nb\n")
+    reads: list[int] = []
+    pread = os.pread
+
+    def counted(descriptor: int, count: int, offset: int) -> bytes:
+        reads.append(offset)
+        return pread(descriptor, count, offset)
+
+    monkeypatch.setattr(os, "pread", counted)
+    with source.open("rb") as file:
+        found = Blocks(file.fileno(), 0)
+        assert [block.data for number in range(found.count) if (block := found.read(number)).data] == [
+            b"a" * 995 + b"\n",
+            b"b\n",
+        ]
+    assert len(reads) < 110
+
+
+def test_duplicates_in_other_spellings(judges: Judges) -> None:
+    same = [
+        GOOD.encode(),
+        GOOD.replace('", "', '","').encode(),
+        GOOD.replace("第", "\\u7b2c").encode(),
+        b'{"messages": [' + b", ".join(_turned(GOOD)) + b"]}",
+        b" " + GOOD.encode() + b"\r",
+    ]
+    report = agree(judges, text(*good(), *same), *SIZES)
+    assert isinstance(report, Report)
+    assert report.exact_duplicates == 5
+    found = [(one.line, one.fields["first"]) for one in report.findings if one.code == "duplicate"]
+    assert found == [(line, "1") for line in range(13, 18)]
+
+
+def _turned(row: str) -> list[bytes]:
+    import json
+
+    return [line(dict(reversed(message.items()))) for message in json.loads(row)["messages"]]
+
+
+@pytest.mark.parametrize("style", [SPACED, COMPACT])
+def test_the_canonical_form_has_one_style(judges: Judges, style: object) -> None:
+    mine = COMPACT if style is COMPACT else SPACED
+    rows = [mine.row(chat(f"问{number}\x01/", "答")["messages"]) for number in range(20)]
+    other = (SPACED if mine is COMPACT else COMPACT).row(chat("另", "答\n")["messages"])
+    report, canonical = judges(b"".join(rows) + other, 64)
+    assert isinstance(report, Report)
+    assert report.ok
+    assert canonical == b"".join(rows) + mine.row(chat("另", "答\n")["messages"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("</s>", "<s>", "<|x|>", "<｜x｜>", "<<SYS>>", "<</SYS>>", "[INST]", "[/INST]", "<bos>", "<eos>", "<pad>"),
+        *("<start_of_turn>", "<end_of_turn>", "{{x}}", "x{{ a.b }}", "", " ", "\n", "\u3000", "\x85", "\xa0\n", "\t "),
+        *("\u2003", "\u2028", "\u1680", "\u205f", "\f", "\x0b", "\x1c"),
+    ],
+)
+@pytest.mark.parametrize("around", ["", "文", 'x\\"\n'])
+def test_what_deserves_a_warning_is_never_plain(content: str, around: str) -> None:
+    if not content.strip() and around:
+        return
+    row = line(chat("问", around + content + around))
+    assert not len(scan(row + b"\n", SPACED).line)
+    # Nor does it hide behind a line that lacks what this one has too much of.
+    for lacks in (row, b'{"messages": {"role"' + row[22:], b'"messages": [' + row[13:], GOOD.replace("[", "").encode()):
+        for data in (text(lacks, row), text(row, lacks), text(*good(3), lacks, row)):
+            found = scan(data, SPACED)
+            assert all(data[b:e] in good(3) for b, e in zip(found.begin, found.end, strict=True))
+
+
+def test_plain_rows_are_found() -> None:
+    rows = [*good(), line(chat('a\n"b"\\', "<b>[1] {x} </div> 😀“", "c", "d")), line(chat("a", "b", system=None))]
+    assert len(scan(text(*rows), SPACED).line) == len(rows)
+    assert len(scan(text(*(COMPACT.row(chat(f"{n}", "b")["messages"])[:-1] for n in range(5))), COMPACT).line) == 5
+
+
+def test_codes_that_the_mutants_bring_up(judges: Judges) -> None:
+    met = set()
+    for number in range(300):
+        report, _ = judges(file_of(number), 64)
+        if isinstance(report, Report):
+            met |= {finding.code for finding in report.findings}
+    wanted = {code for code, kind in KINDS.items() if kind.rule != "W11"}
+    assert len(met) > 30, sorted(wanted - met)
+
+
+def test_only_a_few_lines_among_good_ones(judges: Judges) -> None:
+    report = agree(judges, among_good(b"", b"{", GOOD.encode()) + b"x", *SIZES)
+    assert isinstance(report, Report)
+    assert report.rows == 15
