@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from bot.chat.content import AttachmentKind, Card, Items
+from bot.chat.content import AttachmentKind, Card, Content, Items
 from bot.chat.events import Press
 from bot.chat.places import MessageRef, PlaceKind
 from bot.services.access import Role
@@ -149,6 +149,24 @@ async def test_pictures_sent_one_by_one_stand_on_one_card(world: World) -> None:
     await world.chats.until(lambda: sheets(world))
     assert world.titles("is ready as /ds_1")
     assert "2 of 5" in world.chats.text()
+
+
+async def test_a_card_is_edited_only_where_something_changed(world: World) -> None:
+    ann = await world.owner()
+    await collected(world, ann)
+    platform = world.platform
+    assert platform is not None
+    edit, edited = platform.edit, []
+
+    async def counted(ref: MessageRef, content: Content) -> None:
+        edited.append(content)
+        await edit(ref, content)
+
+    platform.edit = counted  # type: ignore[method-assign]
+    # The second file's card comes only when the set's card was seen to.
+    await ann.sends_all({"0.png": small(0), "teller.jsonl": dataset()})
+    await world.chats.until(lambda: world.titles("teller is ready as"))
+    assert [card.title for card in edited if isinstance(card, Card) and "so far" in card.title] == []
 
 
 async def test_a_caption_of_the_same_name_takes_the_others_place(world: World) -> None:
