@@ -19,6 +19,9 @@ run: setup ## start the bot and print the address of its page
 test: setup-dev ## run the whole test suite
 	@scripts/test $(ARGS)
 
+nightly: setup-dev ## judge some hundred thousand odd lines in every way (half an hour)
+	TUNETELLER_FUZZ=5000 TUNETELLER_FUZZ_FILES=20000 $(BIN)/python -m pytest -q --timeout 0 tests/finetune/datasets
+
 check: setup-dev ## format, lint, types, import rules, translations
 	@scripts/check
 

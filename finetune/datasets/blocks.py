@@ -27,8 +27,14 @@ class Blocks:
     def __init__(self, descriptor: int, begin: int) -> None:
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size
-        self._known = begin
+        self._begin = begin
+        # No line ends from the one place to before the other.
+        self._searched, self._found = 0, begin
         self.count = (self._size + BLOCK - 1) // BLOCK
+
+    def again(self) -> "Blocks":
+        """The same, for another who reads."""
+        return Blocks(self._descriptor, self._begin)
 
     def read(self, number: int) -> Block:
         """Block ``number``, from 0. It is empty when a line of one before reaches over all of it."""
@@ -49,14 +55,16 @@ class Blocks:
     def _first_line(self, number: int) -> int:
         """Where the first line begins that does so in this block or after it."""
         at = number * BLOCK - 1
+        if at < self._begin:
+            return self._begin
         # A line may be longer than many blocks, and must not be searched for its end in each of them.
-        if at < self._known:
-            return self._known
+        if not self._searched <= at < self._found:
+            self._searched, self._found = at, self._end_of_line(at)
+        return self._found
+
+    def _end_of_line(self, at: int) -> int:
         while piece := os.pread(self._descriptor, _AHEAD, at):
-            found = piece.find(b"\n") + 1
-            if found:
-                self._known = at + found
-                return self._known
+            if found := piece.find(b"\n") + 1:
+                return at + found
             at += len(piece)
-        self._known = max(at, self._size)
-        return self._known
+        return max(at, self._size)

@@ -1,12 +1,14 @@
 """Judging chat messages a block at a time: the plain rows all together, every other one by itself in its place."""
 
 from collections.abc import Callable
+from contextlib import closing
 
 import numpy as np
 
 from finetune.datasets.blocks import Block, Blocks
-from finetune.datasets.facts import Facts, facts_of
+from finetune.datasets.facts import Facts
 from finetune.datasets.findings import Problem
+from finetune.datasets.helper import look_alone, look_together
 from finetune.datasets.languages import languages_of
 from finetune.datasets.lines import TOO_LONG
 from finetune.datasets.statistics import LOOKED_AT
@@ -16,18 +18,20 @@ from finetune.datasets.tally import ROW_BITS, Tally
 JudgeRow = Callable[[int, bytes | Problem], None]
 
 
-def judge_blocks(blocks: Blocks, style: Style, tally: Tally, judge_row: JudgeRow) -> None:
-    """Judge all lines of a file into ``tally``; ``judge_row`` does so with one that is not plain."""
+def judge_blocks(blocks: Blocks, style: Style, tally: Tally, judge_row: JudgeRow, *, together: bool) -> None:
+    """Judge all lines of a file into ``tally``; ``judge_row`` does so with one that is not plain.
+
+    ``together``: have a second process help; the result is the same.
+    """
     line = 1
-    for number in range(blocks.count):
-        block = blocks.read(number)
-        if block.data:
-            facts = facts_of(block, style)
-            _Fold(block, facts, line, tally).fold(judge_row)
-            line += facts.lines
-        if block.too_long:
-            judge_row(line, TOO_LONG)
-            line += 1
+    with closing((look_together if together else look_alone)(blocks, style)) as looked:
+        for block, facts in looked:
+            if facts is not None:
+                _Fold(block, facts, line, tally).fold(judge_row)
+                line += facts.lines
+            if block.too_long:
+                judge_row(line, TOO_LONG)
+                line += 1
 
 
 class _Fold:

@@ -17,6 +17,8 @@ from finetune.errors import DatasetError
 FEW_ROWS = 10
 # Smaller files are judged row by row: what looks at whole blocks takes as long to be imported as that does.
 BLOCKS_FROM = 8 << 20
+# Of smaller ones the second process would have little to do.
+TOGETHER_FROM = 32 << 20
 _PIECE = 16 << 20
 
 
@@ -27,15 +29,17 @@ def judge(
     tokenizer: Path | None = None,
     name: str | None = None,
     reading: str | None = None,
+    processes: int = 1,
 ) -> Report:
     """Judge ``source`` and write its canonical form, synced, to ``canonical`` (complete only if the report is ok).
 
-    ``name`` is the file's name as people know it, ``reading`` the format to read it as where several fit. Raises
-    :class:`DatasetError` for what is no dataset at all, and ``dataset_ambiguous`` where somebody has to choose.
+    ``name`` is the file's name as people know it, ``reading`` the format to read it as where several fit. With two
+    ``processes`` a second one helps with large files; no other threads may run then. Raises :class:`DatasetError` for
+    what is no dataset at all, and ``dataset_ambiguous`` where somebody has to choose.
     """
     _keep_memory()
     with opened(source, name or source.name, canonical.parent, reading) as content, canonical.open("wb") as out:
-        run = _Run(content, out, tokenizer)
+        run = _Run(content, out, tokenizer, processes)
         report = run.report()
         out.flush()
         os.fsync(out.fileno())
@@ -54,8 +58,9 @@ def _keep_memory() -> None:
 class _Run:
     """The state of one pass."""
 
-    def __init__(self, source: Source, out: BinaryIO, tokenizer: Path | None) -> None:
+    def __init__(self, source: Source, out: BinaryIO, tokenizer: Path | None, processes: int) -> None:
         self._source = source
+        self._processes = processes
         self.format: DatasetFormat = source.format
         self._tally = Tally(Canonical(out.fileno(), source.size))
         self._tokens = TokenCounter(tokenizer) if tokenizer else None
@@ -97,7 +102,13 @@ class _Run:
         from finetune.datasets.bulk import judge_blocks
 
         blocks = Blocks(file.fileno(), self._source.encoding.mark)
-        judge_blocks(blocks, self._source.style, self._tally, lambda line, content: self._judge(line, None, content))
+        judge_blocks(
+            blocks,
+            self._source.style,
+            self._tally,
+            lambda line, content: self._judge(line, None, content),
+            together=self._processes > 1 and self._source.size >= TOGETHER_FROM,
+        )
 
     def _keep(self, messages: list[Message], place: int) -> None:
         canonical = self._source.style.row(messages)

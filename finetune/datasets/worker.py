@@ -1,5 +1,7 @@
 """The process that judges: ``python -m finetune.datasets.worker``, see :mod:`finetune.workers`."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,13 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
         tokenizer=Path(tokenizer) if tokenizer else None,
         name=request["name"],
         reading=request["reading"],
+        processes=_free_processors(),
     )
     return {"report": report.as_json()}
+
+
+def _free_processors() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
 
 
 def main() -> None:
