@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 _LETTERS = [chr(code) for code in range(0x4E00, 0x5E00)]
-_MARKS = ("，", "。", "？", "：", "“", "”", "\n", "\n\n", ' "fate" ', " Tarot ")
+_MARKS = (*"，，，，，。。。。？：“”", "\n", ' "fate" ', " Tarot ")
 
 
 def _words(chance: random.Random, count: int) -> str:
     words: list[str] = []
     while count > 0:
-        run = min(count, chance.randint(4, 16))
+        run = min(count, chance.randint(6, 18))
         words += (*chance.choices(_LETTERS, k=run), chance.choice(_MARKS))
         count -= run
     return "".join(words)

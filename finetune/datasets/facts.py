@@ -51,19 +51,27 @@ class Facts:
     turns: int
     characters: int
     histogram: Sequence[int]
-    odd: list[tuple[int, int, int, int]]  # the other lines: number, plain rows before, begin, end
+    odd: NDArray[np.intp] | None  # the others, a column a line: number, plain rows before, begin, end; None: all are
 
     def odd_rows(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
         """The other lines: number from 0, how many plain rows come before, text without the line end."""
-        for line, before, begin, end in self.odd:
-            yield line, before, data[begin:end]
+        if self.odd is None:
+            begin = 0
+            for line in range(self.lines):
+                end = data.index(b"\n", begin)
+                yield line, 0, data[begin:end]
+                begin = end + 1
+        else:
+            for line, before, begin, end in self.odd.T.tolist():
+                yield line, before, data[begin:end]
 
 
 def facts_of(block: Block, style: Style) -> Facts:
     """Look through a block."""
     data = block.data
     plain = scan(data, style)
-    lines = len(plain.line_ends)
+    ends = plain.line_ends
+    lines = data.count(b"\n") if ends is None else len(ends)
     buckets = np.searchsorted(_POWERS, plain.characters, "right")
     return Facts(
         lines=lines,
@@ -77,7 +85,7 @@ def facts_of(block: Block, style: Style) -> Facts:
         turns=int(plain.turns.sum()),
         characters=int(plain.characters.sum()),
         histogram=np.bincount(buckets, minlength=BUCKETS).tolist(),
-        odd=_odd(plain.line, plain.line_ends) if len(plain.line) < lines else [],
+        odd=None if ends is None else _odd(plain.line, ends),
     )
 
 
@@ -107,10 +115,11 @@ def _prints(data: bytes, begin: Places, end: Places) -> NDArray[np.int64]:
     return np.fromiter(map(hash, rows), np.int64, len(begin))
 
 
-def _odd(plain: Places, line_ends: Places) -> list[tuple[int, int, int, int]]:
+def _odd(plain: Places, line_ends: Places) -> NDArray[np.intp]:
+    if len(plain) == len(line_ends):
+        return np.empty((4, 0), np.intp)
     is_odd = np.ones(len(line_ends), np.bool_)
     is_odd[plain] = False
     lines = np.flatnonzero(is_odd)
     begins = np.where(lines, line_ends[lines - 1] + 1, 0)
-    columns = (lines, np.searchsorted(plain, lines), begins, line_ends[lines])
-    return list(zip(*(column.tolist() for column in columns), strict=True))
+    return np.stack((lines, np.searchsorted(plain, lines), begins, line_ends[lines]))

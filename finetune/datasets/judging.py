@@ -51,8 +51,8 @@ def _keep_memory() -> None:
 
     To glibc a large piece that is freed tells how large the pieces are that will be wanted again.
     """
-    del_me = bytearray(_PIECE)
-    del del_me
+    piece = bytes(_PIECE)  # of zeros that nobody has written yet
+    del piece
 
 
 class _Run:

@@ -52,79 +52,64 @@ class Plain:
     answer_end: Places
     turns: Places
     characters: Places
-    line_ends: Places  # of all lines
+    line_ends: Places | None  # of all lines; None when they were not looked for
 
 
 def scan(data: bytes, style: Style) -> Plain:
     """Look through a block of whole lines, each with its line end."""
     block = np.frombuffer(data, np.uint8)
     marks = _marks(data, block)
-    if marks is None:
-        return _none(block)
-    marks, escapes, against = _without_escapes(block, marks)
-    is_end = block[marks] == _LINE_END
-    ends, quotes = marks[is_end], marks[~is_end]
-    lines = len(ends)
-    quotes_before = np.flatnonzero(is_end) - np.arange(lines)
-    begins = np.zeros(lines, np.intp)
-    begins[1:] = ends[:-1] + 1
+    if len(marks) * _DENSEST > len(block):
+        none = np.empty(0, np.intp)
+        return Plain(none, none, none, none, none, none, none, none, none, None)
+    kinds = block[marks]
+    ends = marks[kinds == _LINE_END]
+    against = []
+    if int(np.count_nonzero(kinds < 0x20)) != len(ends):
+        against.append(marks[(kinds < 0x20) & (kinds != _LINE_END)])
+    escapes, unusual, escaped_quotes = _escapes(block, marks, kinds)
+    against.append(unusual)
+    is_quote = kinds == _QUOTE
+    is_quote[escaped_quotes] = False
+    quotes = marks[is_quote]
 
     continuing = continuations(block)
     foreign = not data.isascii()
     if foreign:
         against += broken(data, block, continuing)
-    rows = _Rows(data, block, quotes, quotes_before, begins, ends, style)
+    rows = _Rows(data, block, quotes, ends, style)
     plain = rows.plain
-    against += _suspicious(data, block, rows.messages + 2 * lines if plain.all() else -1)
+    against += _suspicious(data, block, rows.messages + 2 * len(ends) if plain.all() else -1)
     for places in against:
-        plain[np.searchsorted(ends, places)] = False
+        if len(places):
+            plain[np.searchsorted(ends, places)] = False
     return rows.result(_Counts(continuing) if foreign else None, escapes)
 
 
-def _none(block: Bytes) -> Plain:
-    ends = np.flatnonzero(block == _LINE_END)
-    none = np.empty(0, np.intp)
-    return Plain(none, none, none, none, none, none, none, none, none, ends)
-
-
-def _marks(data: bytes, block: Bytes) -> Places | None:
-    """Where quotes, backslashes and control characters stand; None when there are far too many."""
+def _marks(data: bytes, block: Bytes) -> Places:
+    """Where quotes, backslashes and control characters stand."""
     # One bit turned, the quote follows on the control characters.
     found = (block ^ 2) <= _QUOTE ^ 2
     if b"\\" in data:
         found |= block == _BACKSLASH
-    marks = np.flatnonzero(found)
-    return marks if len(marks) * _DENSEST <= len(block) else None
+    return np.flatnonzero(found)
 
 
-def _without_escapes(block: Bytes, marks: Places) -> tuple[Places, Places, list[Places]]:
-    """The quotes that open or close strings, with the line ends; the places of escapes; and what speaks against."""
-    against: list[Places] = []
-    kinds = block[marks]
-    controls = (kinds < 0x20) & (kinds != _LINE_END)
-    keep = ~controls
-    if controls.any():
-        against.append(marks[controls])
-    slashes = kinds == _BACKSLASH
-    if not slashes.any():
-        return (marks if not against else marks[keep]), marks[:0], against
-    keep &= ~slashes
-    at = np.flatnonzero(slashes)
+def _escapes(block: Bytes, marks: Places, kinds: Bytes) -> tuple[Places, Places, Places]:
+    """Where escapes begin; those of them that are unusual; and which of the marks are quotes that are escaped."""
+    at = np.flatnonzero(kinds == _BACKSLASH)
     places = marks[at]
-    # In a run of backslashes every second one is escaped by that before it.
-    starts = np.ones(len(places), np.bool_)
-    starts[1:] = places[1:] != places[:-1] + 1
-    order = np.arange(len(places))
-    run = np.maximum.accumulate(np.where(starts, order, 0))
-    opens = (order - run) & 1 == 0
-    escapes, at = places[opens], at[opens]
-    escaped = block[escapes + 1]  # the last byte of a block is a line end, never a backslash
-    unusual = ~_ESCAPES[escaped]
-    if unusual.any():
-        against.append(escapes[unusual])
+    follows = places[1:] == places[:-1] + 1
+    if follows.any():
+        # In a run of backslashes every second one is escaped by that before it.
+        order = np.arange(len(places))
+        begins = np.zeros(len(places), np.intp)
+        begins[1:] = np.where(follows, 0, order[1:])
+        opens = (order - np.maximum.accumulate(begins)) & 1 == 0
+        at, places = at[opens], places[opens]
+    escaped = block[places + 1]  # the last byte of a block is a line end, never a backslash
     # An escaped quote is the next mark after its backslash.
-    keep[at[escaped == _QUOTE] + 1] = False
-    return marks[keep], escapes, against
+    return places, places[~_ESCAPES[escaped]], at[escaped == _QUOTE] + 1
 
 
 def _suspicious(data: bytes, block: Bytes, braces: int) -> list[Places]:
@@ -171,21 +156,15 @@ class _Counts:
 class _Rows:
     """The structure of all rows at once, by the quotes that open and close their strings."""
 
-    def __init__(
-        self,
-        data: bytes,
-        block: Bytes,
-        quotes: Places,
-        quotes_before: Places,
-        begins: Places,
-        ends: Places,
-        style: Style,
-    ) -> None:
+    def __init__(self, data: bytes, block: Bytes, quotes: Places, ends: Places, style: Style) -> None:
+        begins, first = np.zeros((2, len(ends)), np.intp)
+        begins[1:] = ends[:-1] + 1
         self._data, self._block, self._quotes = data, block, quotes
         self._begins, self._ends = begins, ends
-        first = np.zeros(len(ends), np.intp)
-        first[1:] = quotes_before[:-1]
-        count = quotes_before - first
+        # A row's quotes: the number of the first, and how many.
+        before = np.searchsorted(quotes, ends)
+        first[1:] = before[:-1]
+        count = before - first
         plain = (count & 7 == _QUOTES_OF_ROW) & (count >= _QUOTES_OF_ROW + 2 * _QUOTES_OF_MESSAGE)
         if not plain.all():
             first, count, begins, ends = first[plain], count[plain], begins[plain], ends[plain]
@@ -194,8 +173,8 @@ class _Rows:
         prompted = block[quotes[first + 4] + 1] == ord("s")
         said = sizes - prompted
         good = (said & 1 == 0) & (said >= 2)
-        by_system = prompted & self._stands(begins, style.opening("system"))
-        good &= by_system | self._stands(begins, style.opening("user"))
+        good[prompted] &= self._stands(begins[prompted], style.opening("system"))
+        good[~prompted] &= self._stands(begins[~prompted], style.opening("user"))
         last = quotes[first + count - 1]
         good &= (last == ends - len(style.closing)) & self._stands(last, style.closing)
         # The other messages of all rows.
@@ -243,11 +222,12 @@ class _Rows:
             rows, lengths = rows[kept], lengths[kept]
         line, first, sizes, prompted = (part[rows] for part in (self._line, self._first, self._sizes, self._prompted))
         begin, end = self._begins[line], self._ends[line]
+        # All that is escaped or continues a character stands in contents.
         characters = lengths
         if len(escapes):
-            characters = characters - (np.searchsorted(escapes, end) - np.searchsorted(escapes, begin))
+            characters = characters - np.diff(np.searchsorted(escapes, self._ends), prepend=0)[line]
         if counts is not None:
-            characters = characters - (counts.before(end) - counts.before(begin))
+            characters = characters - np.diff(counts.before(self._ends), prepend=0)[line]
         last = first + sizes * _QUOTES_OF_MESSAGE
         return Plain(
             line=line,
