@@ -181,10 +181,10 @@ class _Rows:
         row, number = _numbered(sizes - 1)
         before = first[row] + number * _QUOTES_OF_MESSAGE + (_QUOTES_OF_ROW + _QUOTES_OF_MESSAGE - 1)
         closing = quotes[before]
-        right = quotes[before + 1] - closing == style.turning("").index(b'"role"')
+        right = np.empty(len(row), np.bool_)
         asks = (number + prompted[row]) & 1 == 1
-        right[asks] &= self._stands(closing[asks], style.turning("user"))
-        right[~asks] &= self._stands(closing[~asks], style.turning("assistant"))
+        right[asks] = self._stands(closing[asks], style.turning("user"))
+        right[~asks] = self._stands(closing[~asks], style.turning("assistant"))
         good[row[~right]] = False
 
         self._line = np.flatnonzero(plain)

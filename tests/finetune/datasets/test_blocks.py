@@ -16,7 +16,7 @@ from finetune.datasets.formats import Messages
 from finetune.datasets.ledger import Ledger
 from finetune.datasets.plain import scan
 from finetune.datasets.report import Report
-from finetune.datasets.style import COMPACT, SPACED, style_of
+from finetune.datasets.style import COMPACT, SPACED, Style, style_of
 from finetune.errors import DatasetError
 from tests.finetune.datasets.mutants import file_of
 from tests.finetune.datasets.reference import broken_rules
@@ -85,7 +85,7 @@ def test_mutated_files(judges: Judges, capsys: pytest.CaptureFixture[str]) -> No
         plain += plain_rows_are_good(data)
         rows = data.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n")
         lines_seen += len(rows)
-        if isinstance(report, Report) and report.format == "messages" and report.encoding.startswith("utf-8"):
+        if isinstance(report, Report) and (report.format, report.container) == ("messages", "jsonl"):
             found: dict[int, set[str]] = {}
             errors = [finding for finding in report.findings if finding.rule.startswith("R")]
             if report.encoding == "utf-8-sig":
@@ -198,9 +198,8 @@ def _turned(row: str) -> list[bytes]:
     return [line(dict(reversed(message.items()))) for message in json.loads(row)["messages"]]
 
 
-@pytest.mark.parametrize("style", [SPACED, COMPACT])
-def test_the_canonical_form_has_one_style(judges: Judges, style: object) -> None:
-    mine = COMPACT if style is COMPACT else SPACED
+@pytest.mark.parametrize("mine", [SPACED, COMPACT])
+def test_the_canonical_form_has_one_style(judges: Judges, mine: Style) -> None:
     rows = [mine.row(chat(f"问{number}\x01/", "答")["messages"]) for number in range(20)]
     other = (SPACED if mine is COMPACT else COMPACT).row(chat("另", "答\n")["messages"])
     report, canonical = judges(b"".join(rows) + other, 64)
@@ -234,6 +233,55 @@ def test_plain_rows_are_found() -> None:
     rows = [*good(), line(chat('a\n"b"\\', "<b>[1] {x} </div> 😀“", "c", "d")), line(chat("a", "b", system=None))]
     assert len(scan(text(*rows), SPACED).line) == len(rows)
     assert len(scan(text(*(COMPACT.row(chat(f"{n}", "b")["messages"])[:-1] for n in range(5))), COMPACT).line) == 5
+
+
+@pytest.mark.parametrize("tail", [" ", "\t", "\r", "x", "]", ",", " {}", "null", "}", "\ufeff", "\\"])
+@pytest.mark.parametrize("style", [SPACED, COMPACT])
+def test_nothing_else_stands_on_a_plain_line(judges: Judges, tail: str, style: Style) -> None:
+    row = style.row(chat("问", "答")["messages"])[:-1]
+    assert not len(scan(row + tail.encode() + b"\n", style).line)
+    assert not len(scan(tail.encode() + row + b"\n", style).line)
+    agree(judges, text(*good(), row + tail.encode(), tail.encode() + row), *SIZES)
+
+
+def test_all_that_is_no_utf_8_is_found() -> None:
+    middle = (0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xED, 0xF4, 0xFF)
+    pieces = [bytes([first]) for first in range(0x7F, 0x100)]
+    pieces += [bytes([first, second]) for first in range(0x7F, 0x100) for second in middle[1:]]
+    pieces += [
+        bytes([first, second, third])
+        for first in (0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF4)
+        for second in middle[3:9]
+        for third in middle[1:]
+    ]
+    pieces += [
+        bytes([first, second, 0x80, last])
+        for first in (0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5)
+        for second in middle[3:9]
+        for last in middle[1:]
+    ]
+    rows = [GOOD.encode().replace(b"\xe5\xb8\xa6", b"x" + piece + b"x") for piece in pieces]
+    valid = [number for number, piece in enumerate(pieces) if _is_utf8(piece)]
+    assert len(valid) > 100
+    assert scan(text(*rows), SPACED).line.tolist() == valid
+    for number, row in enumerate(rows):
+        assert len(scan(row + b"\n", SPACED).line) == (number in valid)
+
+
+def _is_utf8(piece: bytes) -> bool:
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def test_room_that_was_not_needed_is_given_back(judges: Judges) -> None:
+    rows = [row + b" " * 200 for row in good(2000)]
+    report, canonical = judges(text(*rows), 1 << 20)
+    assert isinstance(report, Report)
+    assert report.ok
+    assert canonical == text(*good(2000))
 
 
 def test_codes_that_the_mutants_bring_up(judges: Judges) -> None:

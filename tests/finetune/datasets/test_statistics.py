@@ -1,6 +1,7 @@
 """Figures of the good rows, and tokens by a real tokenizer."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,25 @@ def test_a_very_long_text_is_counted_in_pieces(tokenizer: Path) -> None:
 )
 def test_language_by_script(words: str, language: str) -> None:
     assert language_of(words) == language
+
+
+def test_rows_are_counted_together_as_they_are_one_by_one() -> None:
+    answers = [
+        "出门见喜。" if number % 16 in (0, 5) else "Good luck." if number % 3 else "12345" for number in range(3000)
+    ]
+    prompts = [f"prompt {number % 7 % 4}" for number in range(3000)]
+    alone, together = Statistics(), Statistics()
+    for answer, prompt in zip(answers, prompts, strict=True):
+        alone.add(chat("?", answer, system=prompt)["messages"])
+    begin = 0
+    for count in (1, 15, 1000, 7, 2, 90, 1, 1, 3000):
+        rows = range(begin, min(begin + count, 3000))
+        sampled = together.add_rows(len(rows), Counter(prompts[number] for number in rows).items())
+        together.add_languages([language_of(answers[begin + number]) for number in sampled])
+        begin += count
+    assert together.rows == alone.rows
+    assert list(together.languages.items()) == list(alone.languages.items())
+    assert together.system_prompts == alone.system_prompts
 
 
 def test_the_histogram_counts_by_powers_of_two() -> None:
