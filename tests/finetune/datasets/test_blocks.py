@@ -244,6 +244,23 @@ def test_nothing_else_stands_on_a_plain_line(judges: Judges, tail: str, style: S
     agree(judges, text(*good(), row + tail.encode(), tail.encode() + row), *SIZES)
 
 
+@pytest.mark.parametrize("end", ["}}]", "]}}", "}] ", "}],", "}}}", "xxx"])
+@pytest.mark.parametrize("style", [SPACED, COMPACT])
+def test_a_plain_row_is_closed(end: str, style: Style) -> None:
+    assert not len(scan(style.row(chat("问", "答")["messages"])[:-4] + end.encode() + b"\n", style).line)
+
+
+def test_blocks_may_be_read_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 10)
+    source = tmp_path / "data"
+    source.write_bytes(b"a" * 35 + b"\nbb\n\n" + b"c" * 9 + b"\nd\ne")
+    with source.open("rb") as file:
+        found = Blocks(file.fileno(), 0)
+        inward = {number: found.read(number) for number in (5, 0, 4, 1, 3, 2)}
+        assert [inward[number] for number in range(6)] == [found.again().read(number) for number in range(6)]
+        assert b"".join(inward[number].data for number in range(6)) == source.read_bytes() + b"\n"
+
+
 def test_all_that_is_no_utf_8_is_found() -> None:
     middle = (0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xED, 0xF4, 0xFF)
     pieces = [bytes([first]) for first in range(0x7F, 0x100)]
