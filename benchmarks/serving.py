@@ -10,8 +10,9 @@ from pathlib import Path
 from statistics import median
 
 import psutil
-from openai import AsyncOpenAI, AsyncStream
+from openai import AsyncStream
 
+from bot.answering.openai_model import client_of
 from finetune.providers.local import LocalProvider
 
 SYSTEM = "你是位精通八字算命、紫微斗数、风水、易经卦象、塔罗牌占卜、星象、面相手相和运势预测等方面的算命大师"
@@ -26,7 +27,7 @@ async def ask(provider: LocalProvider, model: str, question: str) -> tuple[float
     count = 0
     async with (
         provider.endpoint(model) as endpoint,
-        AsyncOpenAI(base_url=endpoint.base_url, api_key=endpoint.api_key) as client,
+        client_of(endpoint.base_url, endpoint.api_key) as client,
     ):
         stream = await client.chat.completions.create(
             model=endpoint.model,

@@ -14,10 +14,12 @@ from bot.chat.content import MenuEntry
 from bot.chat.events import Event
 from bot.chat.places import MessageRef
 from bot.chat.platform import Platform
+from bot.commands.albums import Albums
 from bot.commands.announcer import Announcer
 from bot.commands.datasets import Datasets
 from bot.commands.desk import Desk
 from bot.commands.general import General
+from bot.commands.images import Images
 from bot.commands.jobs import Jobs
 from bot.commands.mending import Mending
 from bot.commands.models import Models
@@ -28,7 +30,9 @@ from bot.commands.training import Trains
 from bot.platforms.telegram import TelegramPlatform
 from bot.platforms.web import WebPlatform
 from bot.services.access import Access
+from bot.services.albums import Albums as OpenAlbums
 from bot.services.conversations import Conversations, LeftOver
+from bot.services.images import ImageSets
 from bot.services.keys import Keys
 from bot.services.library import Library
 from bot.services.links import Links
@@ -99,6 +103,7 @@ class Core:
     access: Access
     library: Library
     sharing: Sharing
+    images: ImageSets
     training: Training
     releases: Releases
     voices: Voices
@@ -136,6 +141,7 @@ def build_core(settings: Settings, providers: Mapping[str, Provider] | None = No
         access=Access(database),
         library=library,
         sharing=Sharing(database),
+        images=ImageSets(database, files, library),
         training=Training(database, library, providers),
         releases=releases,
         voices=Voices(releases, providers),
@@ -180,7 +186,7 @@ class App:
             self.courier,
             self.registry,
             talk=self._talking.talk,
-            receive=self._datasets.receive,
+            receive=self._albums.receive,
             redeem=self._general.redeem,
         )
         self.web = self._make_platforms(settings, core, self.registry.menu())
@@ -190,21 +196,26 @@ class App:
     def _register(self, core: Core) -> Registry:
         self._general = General(core.access, lambda: self.registry.menu())
         self._talking = Talking(self._conversations)
+        images = Images(core.images, core.sharing)
         self._datasets = Datasets(
             core.library,
             core.sharing,
+            images,
             core.training,
             self._platforms,
             Links(self.settings.links_from, self.settings.max_upload_mb * 1_000_000),
             EXAMPLES / "fortune_telling.jsonl",
         )
+        open_albums = OpenAlbums(core.database, core.images)
+        self._albums = Albums(open_albums, core.library, images, self._datasets, self._platforms)
         mending = Mending(core.library, core.sharing, self._datasets)
         trains = Trains(core.training, core.library, self.watch)
         jobs_family = Jobs(core.training, self.watch, trains)
         models = Models(core.releases, core.voices)
         families = (self._general, self._datasets, mending, trains, jobs_family, models, self._talking)
         commands = [command for family in families for command in family.commands()] + Team(core.access).commands()
-        return Registry(commands, [action for family in families for action in family.actions()])
+        pressed = (*families, images, self._albums)
+        return Registry(commands, [action for family in pressed for action in family.actions()])
 
     def _make_platforms(self, settings: Settings, core: Core, menu: Sequence[MenuEntry]) -> WebPlatform:
         data = settings.data_dir.absolute()

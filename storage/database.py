@@ -5,6 +5,8 @@ updates without an error. ``synchronous=FULL`` keeps the last commit through a l
 """
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from storage.types import storable
 
 _MIGRATION_LOCK = 7_213_042_611
+_PRAGMA_TRIES, _PRAGMA_PAUSE = 100, 0.02  # seconds
 _PRAGMAS = ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 
 
@@ -45,12 +48,26 @@ def _tune_sqlite(engine: AsyncEngine) -> None:
         connection.isolation_level = None  # SQLAlchemy says BEGIN, not the driver
         cursor = connection.cursor()
         for pragma in _PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
+            _set(cursor, pragma)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def begun(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _set(cursor: Any, pragma: str) -> None:
+    """Set a pragma. Two processes that make one file's first journal at once are not made to wait by SQLite itself."""
+    for _ in range(_PRAGMA_TRIES):
+        try:
+            cursor.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(_PRAGMA_PAUSE)
+        else:
+            return
+    cursor.execute(f"PRAGMA {pragma}")
 
 
 class Database:

@@ -100,7 +100,8 @@ class DatasetVersion(Table):
 
     ``file_name`` and ``reading`` are what the file was read with. ``canonical_digest`` is empty while errors keep it
     from being trained on. A mended version has ``made_from``, the number of the version before, and ``changes``.
-    ``measures``: what takes longer than judging, once it was measured.
+    ``measures``: what takes longer than judging, once it was measured. ``sheets``: digests of the pages of an image
+    set's contact sheet.
     """
 
     __tablename__ = "dataset_versions"
@@ -116,6 +117,7 @@ class DatasetVersion(Table):
     measures: Mapped[Json | None]
     made_from: Mapped[int | None]
     changes: Mapped[Json | None]
+    sheets: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime]
 
 
@@ -128,6 +130,36 @@ class DatasetShare(Table):
     person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     right: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class Album(Table):
+    """Pictures that a person sends to one place one by one. ``open_key`` names person and place while the set is open,
+    so that there is one at a time; ``card_message`` is the message that is edited; ``full``: a file was left out.
+    ``dataset_id``: what it became.
+    """
+
+    __tablename__ = "albums"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    open_key: Mapped[str | None] = mapped_column(unique=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    card_message: Mapped[str | None]
+    full: Mapped[bool] = mapped_column(default=False)
+    dataset_id: Mapped[int | None] = mapped_column(ForeignKey("datasets.id"))
+    created_at: Mapped[datetime]
+
+
+class AlbumFile(Table):
+    """A picture or a caption of an album. ``key``: a picture's digest, a caption's name; each is there once."""
+
+    __tablename__ = "album_files"
+    __table_args__ = (UniqueConstraint("album_id", "key"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    album_id: Mapped[int] = mapped_column(ForeignKey("albums.id"))
+    key: Mapped[str]
+    name: Mapped[str]
+    digest: Mapped[str]
+    size: Mapped[int]
+    picture: Mapped[bool]
 
 
 class Job(Table):

@@ -6,21 +6,22 @@ from bot.chat.content import ButtonStyle, Card, Items, Paragraph, Tone
 from bot.chat.keypad import Keypad
 from bot.locales import Translator
 from bot.services.access import Member
+from bot.services.images import HeldImages
 from bot.services.library import Held
 from bot.services.releases import Listed
 from finetune.jobs import JobState
 from storage.tables import Job
 
 
-def datasets(t: Translator, found: Sequence[Held]) -> Card:
-    """All datasets."""
-    if not found:
+def datasets(t: Translator, found: Sequence[Held], images: Sequence[HeldImages] = ()) -> Card:
+    """All datasets, the newest first, whatever they are of."""
+    if not found and not images:
         return Card(t("card.datasets"), (Paragraph(t("card.datasets.none")),), rings=False)
-    items = [
-        t("card.datasets.item", command=f"/ds_{held.dataset.id}", name=held.dataset.name, n=held.report.rows)
-        for held in found
-    ]
-    return Card(t("card.datasets"), (Items(tuple(items)),), rings=False)
+    items = [("card.datasets.item", held.dataset, held.report.rows) for held in found]
+    items += [("image.list.item", held.dataset, held.report.images_total) for held in images]
+    items.sort(key=lambda item: item[1].id, reverse=True)
+    lines = [t(key, command=f"/ds_{dataset.id}", name=dataset.name, n=count) for key, dataset, count in items]
+    return Card(t("card.datasets"), (Items(tuple(lines)),), rings=False)
 
 
 def jobs(t: Translator, found: Sequence[Job]) -> Card:

@@ -25,6 +25,7 @@ from bot.services.training import Run
 from bot.services.watch import Watch
 from bot.settings import Settings
 from finetune.errors import DatasetError
+from finetune.images import looks_like_images
 from finetune.jobs import JobState
 from storage.repositories import jobs
 from storage.tables import Job
@@ -42,6 +43,8 @@ _LOOK = 1.0
 @click.argument("flags", nargs=-1, type=click.UNPROCESSED)
 def command(file: Path, wait: bool, flags: tuple[str, ...]) -> None:
     """Train on a file."""
+    if looks_like_images(file):
+        fail(say("error.images_no_provider"))
     if not file.is_file():
         fail(say("error.file_missing", file=str(file)), 2)
     perform(_train(settings(), file, shlex.join(flags), wait))

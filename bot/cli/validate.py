@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from bot.cards.validation import finding_line, tokens, warning_facts, what_changed
+from bot.cli import images
 from bot.cli.words import fail, perform, say, settings, words
 from bot.commands.desk import problem
 from bot.locales import Translator
@@ -21,6 +22,8 @@ from finetune.advice import Advice, advise
 from finetune.datasets import Changes, Measures, Report, Severity, Wish, examine, measured, mended
 from finetune.datasets.mending.kinds import LEAVE_OUT, mends_of, of_all
 from finetune.errors import FineTuneError, ParameterError, ProviderError
+from finetune.images import Report as ImageReport
+from finetune.images import looks_like_images
 from finetune.parameters import ranges
 from finetune.providers.local import bases
 from finetune.providers.local.tokens import tokenizer_file
@@ -65,6 +68,9 @@ def command(
     """Judge a file, and mend it into another one if that is wished for."""
     t = words()
     try:
+        if looks_like_images(file):
+            only_json = not (mend_to or leave_out or base or max_tokens or reading)
+            _show_images(perform(_image_set(file, only_json)), file, as_json)
         limit = None if max_tokens is None else _limit(max_tokens)
         found = perform(_judge(file, base, settings().data_dir.absolute(), reading, mend_to, leave_out))
         advice = advise(found.report, found.measures, max_tokens=limit, recommended=_recommended(base))
@@ -88,6 +94,27 @@ class Found:
     report: Report
     measures: Measures | None
     changes: Changes | None
+
+
+async def _image_set(file: Path, only_json: bool) -> ImageReport:
+    shown = click.format_filename(file)
+    if not only_json:
+        raise Refused("images_options", say("cli.validate.images_options", file=shown))
+    async with still_reading():
+        try:
+            return await images.judged(file)
+        except FineTuneError as error:
+            raise Refused.by(error) from error
+        except (RuntimeError, OSError) as error:
+            raise Refused("judging_broke", say("error.judging_broke", file=shown, reason=str(error))) from error
+
+
+def _show_images(report: ImageReport, file: Path, as_json: bool) -> NoReturn:
+    if as_json:
+        _print_object(images.machine_form(report, words()))
+    else:
+        images.show(report, click.format_filename(file, shorten=True), words())
+    sys.exit(0 if report.ok else 1)
 
 
 async def _judge(

@@ -12,6 +12,7 @@ from bot.chat.events import Ack, Message
 from bot.chat.places import MessageRef
 from bot.chat.platform import Platform
 from bot.commands.context import Context
+from bot.commands.images import Images
 from bot.commands.registry import Action, Command
 from bot.services.access import Role
 from bot.services.library import File, Held, Library
@@ -33,6 +34,7 @@ class Datasets:
         self,
         library: Library,
         sharing: Sharing,
+        images: Images,
         training: Training,
         platforms: Mapping[str, Platform],
         links: Links,
@@ -40,6 +42,7 @@ class Datasets:
     ) -> None:
         self._library = library
         self._sharing = sharing
+        self._images = images
         self._training = training
         self._platforms = platforms
         self._links = links
@@ -102,7 +105,9 @@ class Datasets:
         except UserError as error:
             await context.show(card, _problem(t(f"error.{error.key}", **error.fields)))
         else:
-            await self._judge(context, card, File(stored.digest, name))
+            file = File(stored.digest, name)
+            if not await self._images.took(context, card, file):
+                await self._judge(context, card, file)
 
     async def _judge(self, context: Context, card: MessageRef, file: File) -> None:
         """Judge a kept file and show its card; then measure it and show what came of that."""
@@ -192,10 +197,13 @@ class Datasets:
 
     async def datasets(self, context: Context, arguments: str) -> None:
         """All datasets that this person may see."""
-        await context.reply(lists.datasets(context.t, await self._library.listing(context.member)))
+        images = await self._images.listing(context)
+        await context.reply(lists.datasets(context.t, await self._library.listing(context.member), images))
 
     async def one(self, context: Context, arguments: str) -> None:
         """One dataset's card."""
+        if await self._images.one(context, item_number(arguments)):
+            return
         held = await self._library.get(item_number(arguments), context.member)
         card = await context.reply(validation.reading(context.t, held.dataset.name))
         await self.show(context, card, held, whole=True)
@@ -267,17 +275,17 @@ class Datasets:
 
     async def press_delete(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """Say what depends on it, and ask before deleting."""
-        held = await self._library.get(payload["dataset"], context.member)
-        jobs, models = await self._library.depending(held.dataset.id)
+        dataset, _ = await self._library.find(payload["dataset"], context.member)
+        jobs, models = await self._library.depending(dataset.id)
         t = context.t
         depends = t("card.deleted.used", n=jobs) if jobs else t("card.deleted.unused")
         if models:
             depends += " " + t("card.delete.models", models=t("list.separator").join(f"/use_v{n}" for n in models))
         await context.reply(
             lambda keypad: Card(
-                t("card.delete", name=held.dataset.name),
+                t("card.delete", name=dataset.name),
                 (Paragraph(t("card.delete.what")), Paragraph(depends)),
-                ((keypad.press(t("button.delete"), "dataset.really_delete", dataset=held.dataset.id, once=True),),),
+                ((keypad.press(t("button.delete"), "dataset.really_delete", dataset=dataset.id, once=True),),),
                 tone=Tone.WARNING,
                 rings=False,
             )

@@ -8,6 +8,8 @@ from functools import cache
 
 from bot.chat.errors import UserError
 from bot.commands.typing import Word, normalise, number, words
+from finetune.images import REPEATS, TRIGGER_FLAGS
+from finetune.images import Parameters as ImageParameters
 from finetune.parameters import preset_names, ranges
 
 # Flags that are no hyperparameter, with every name that people use for them. The first is the canonical one.
@@ -20,11 +22,10 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
     "seed": ("seed", "种子", "随机种子"),
     "dry-run": ("dry-run", "dryrun", "试算", "预演"),
     "yes": ("yes", "y", "确认", "直接开始"),
-    "trigger": ("trigger", "trigger-word", "触发词"),
-    "repeats": ("repeats", "number-of-repeats", "重复次数"),
+    "trigger": TRIGGER_FLAGS,
+    "repeats": REPEATS.flags,
 }
 _SWITCHES = frozenset({"dry-run", "yes"})
-_IMAGE_ONLY = frozenset({"trigger", "repeats"})
 _MOST_HELD_OUT = 0.5
 _DATASET = re.compile(r"^(?:#|ds_?|/ds_)?(\d{1,12})$", re.IGNORECASE)
 _EPOCHS = re.compile(r"^\d+轮$")
@@ -32,7 +33,10 @@ _EPOCHS = re.compile(r"^\d+轮$")
 
 @dataclass(slots=True)
 class TrainArguments:
-    """What a line asks for; None and absent mean "not said". ``values``: hyperparameters by field name."""
+    """What a line asks for; None and absent mean "not said". ``values``: hyperparameters by field name.
+
+    ``trigger`` and ``repeats`` are in range, and for image datasets only.
+    """
 
     dataset: int | None = None
     preset: str | None = None
@@ -42,9 +46,16 @@ class TrainArguments:
     validation_share: float | None = None
     name: str | None = None
     seed: int | None = None
+    trigger: str | None = None
+    repeats: int | None = None
     dry_run: bool = False
     yes: bool = False
     repeated: list[str] = field(default_factory=list)
+
+    @property
+    def image_flag(self) -> str | None:
+        """A flag that was given and is for image datasets only."""
+        return "--trigger" if self.trigger is not None else "--repeats" if self.repeats is not None else None
 
 
 @cache
@@ -148,8 +159,6 @@ def _bare(found: TrainArguments, text: str, given: set[str]) -> None:
 
 
 def _set(found: TrainArguments, flag: str, value: str) -> None:
-    if flag in _IMAGE_ONLY:
-        raise UserError("flag_image_only", flag=f"--{flag}")
     if flag == "preset":
         preset = preset_names().get(value.lower())
         if preset is None:
@@ -162,6 +171,8 @@ def _set(found: TrainArguments, flag: str, value: str) -> None:
         found.base = value
     elif flag == "name":
         found.name = value
+    elif flag == "trigger":
+        found.trigger = ImageParameters.checked(trigger=value).trigger
     elif flag == "val":
         found.validation_share = _share(value)
     elif flag == "seed":
@@ -170,6 +181,9 @@ def _set(found: TrainArguments, flag: str, value: str) -> None:
         parsed = number(value)
         if parsed is None:
             raise UserError("flag_not_a_number", flag=f"--{flag}", value=value[:40])
+        if flag == "repeats":
+            found.repeats = ImageParameters.checked(repeats=parsed).repeats
+            return
         field_name = _fields()[flag]
         found.values[field_name] = ranges()[field_name].check(parsed)
 

@@ -121,20 +121,20 @@ class Mending:
     async def share(self, context: Context, arguments: str) -> None:
         """``/share 3 team train``, ``/share 3 @Ming edit``, ``/share 3 off``; without more: with whom it is shared."""
         words = arguments.split()
-        held = await self._library.get(item_number(words[0] if words else ""), context.member)
+        dataset, _ = await self._library.find(item_number(words[0] if words else ""), context.member)
         t = context.t
-        found = await self._sharing.listing(held.dataset.id)
+        found = await self._sharing.listing(dataset.id)
         if len(words) > 1:
             # A name may have blanks in it; the right, if there is one, stands last.
             right = Right.TRAIN
             rest = words[1:]
             if len(rest) > 1 and rest[-1].lower() in [known.word for known in Right]:
                 right = Right.of(rest.pop())
-            _, found = await self._sharing.share(held.dataset.id, " ".join(rest), right, context.member)
+            _, found = await self._sharing.share(dataset.id, " ".join(rest), right, context.member)
         elif found == []:
-            text = t("card.share.nobody", n=held.dataset.id, off=OFF)
-            await context.reply(Card(t("card.share", name=held.dataset.name), (Paragraph(text),), rings=False))
+            text = t("card.share.nobody", n=dataset.id, off=OFF)
+            await context.reply(Card(t("card.share", name=dataset.name), (Paragraph(text),), rings=False))
             return
         lines = [t(f"share.{share.right.word}", name=share.name or t("share.team")) for share in found]
         text = t("list.separator").join(lines) if lines else t("card.share.off")
-        await context.reply(Card(t("card.share", name=held.dataset.name), (Paragraph(text),), rings=False))
+        await context.reply(Card(t("card.share", name=dataset.name), (Paragraph(text),), rings=False))

@@ -154,6 +154,7 @@ def wish_of(wanted: TrainArguments, dataset: int | None = None) -> Wish:
         wanted.validation_share,
         wanted.name,
         wanted.seed,
+        wanted.image_flag,
     )
 
 

@@ -15,7 +15,7 @@ from finetune.errors import FineTuneError
 from storage.database import Database
 from storage.files import FileStore, StoredFile, TooLarge
 from storage.repositories import datasets
-from storage.repositories.datasets import Content
+from storage.repositories.datasets import IMAGES, TEXT, Content
 from storage.tables import Dataset, DatasetVersion
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Split:
 
 
 class Library:
-    """The datasets of one installation. ``tokenizer`` gives the path of the default base's tokenizer, if ready."""
+    """The text datasets of one installation. ``tokenizer`` gives the path of the default base's tokenizer, if ready."""
 
     def __init__(
         self, database: Database, files: FileStore, folder: Path, tokenizer: Callable[[], Awaitable[Path | None]]
@@ -111,7 +111,7 @@ class Library:
             return Judged(file, report, None)
         async with self._database.transaction() as session:
             dataset, version = await datasets.create(
-                session, member.id, _title(file.name), _content(file, report, canonical)
+                session, member.id, title_of(file.name), _content(file, report, canonical)
             )
         return Judged(file, report, Held(dataset, version, report))
 
@@ -161,7 +161,7 @@ class Library:
             dataset = known[0] if known else None
             if dataset is None:
                 dataset, _ = await datasets.create(
-                    session, member.id, _title(file.name), _content(file, report, canonical)
+                    session, member.id, title_of(file.name), _content(file, report, canonical)
                 )
             new = await datasets.add_version(session, dataset, content)
         return Held(dataset, new, Report.from_json(new.report))
@@ -202,13 +202,23 @@ class Library:
     async def get(
         self, dataset_id: int | None, member: Member, right: Right = Right.READ, *, number: int | None = None
     ) -> Held:
-        """A dataset's current version, or that of a number; the newest dataset of all for None.
+        """A text dataset's current version, or that of a number; the newest one for None.
 
-        Raises ``UserError`` for one that is not there or that this person may not see.
+        Raises ``UserError`` for one that is not there, that this person may not see, or that is of images.
         """
+        dataset, version = await self.find(dataset_id, member, right, number=number)
+        if dataset.kind != TEXT:
+            raise UserError("dataset_is_images", n=dataset.id)
+        return Held(dataset, version, Report.from_json(version.report))
+
+    async def find(
+        self, dataset_id: int | None, member: Member, right: Right = Right.READ, *, number: int | None = None
+    ) -> tuple[Dataset, DatasetVersion]:
+        """The same for a dataset of any kind; for None one of images only where there is none of text."""
         async with self._database.transaction() as session:
             if dataset_id is None:
-                newest = await datasets.listing(session, _seen_by(member), 1)
+                newest = await datasets.listing(session, seen_by(member), 1)
+                newest = newest or await datasets.listing(session, seen_by(member), 1, kind=IMAGES)
                 if not newest:
                     raise UserError("no_dataset")
                 dataset: Dataset | None = newest[0]
@@ -220,7 +230,7 @@ class Library:
         await self._may(dataset, member, right)
         if version is None:
             raise UserError("dataset_unknown", n=dataset.id)
-        return Held(dataset, version, Report.from_json(version.report))
+        return dataset, version
 
     async def _may(self, dataset: Dataset, member: Member, right: Right) -> None:
         """Raise ``UserError`` unless this person has the right. Who may not even read is told no more than a guess."""
@@ -244,9 +254,9 @@ class Library:
         return Held(dataset, version, Report.from_json(version.report))
 
     async def listing(self, member: Member, limit: int = 20) -> list[Held]:
-        """The newest datasets that a person may see."""
+        """The newest text datasets that a person may see."""
         async with self._database.transaction() as session:
-            found = await datasets.listing(session, _seen_by(member), limit)
+            found = await datasets.listing(session, seen_by(member), limit)
             versions = await datasets.current(session, found)
         return [Held(dataset, versions[dataset.id], Report.from_json(versions[dataset.id].report)) for dataset in found]
 
@@ -257,12 +267,12 @@ class Library:
 
     async def delete(self, dataset_id: int, member: Member) -> Dataset:
         """Delete a dataset of one's own (an admin: any). What was trained on it stays."""
-        held = await self.get(dataset_id, member)
-        if held.dataset.owner_id != member.id and member.role < Role.ADMIN:
+        dataset, _ = await self.find(dataset_id, member)
+        if dataset.owner_id != member.id and member.role < Role.ADMIN:
             raise UserError("dataset_not_yours", n=dataset_id)
         async with self._database.transaction() as session:
-            await datasets.delete(session, held.dataset)
-        return held.dataset
+            await datasets.delete(session, dataset)
+        return dataset
 
     def source(self, version: DatasetVersion) -> Path:
         """The file as it came."""
@@ -304,12 +314,12 @@ def _content(
     )
 
 
-def _seen_by(member: Member) -> int | None:
+def seen_by(member: Member) -> int | None:
     """Whose datasets are listed: an admin sees all."""
     return None if member.role >= Role.ADMIN else member.id or 0
 
 
-def _title(name: str) -> str:
+def title_of(name: str) -> str:
     """A dataset's name: that of the file without folders and ending; it never becomes a path."""
     plain = name.replace("\\", "/").rsplit("/", 1)[-1]
     stem = plain.rsplit(".", 1)[0] if "." in plain else plain

@@ -28,7 +28,7 @@ DEFAULT_SEED = 42
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody asks for; None means "as usual"."""
+    """What somebody asks for; None means "as usual". ``image_flag``: a flag that only image datasets have."""
 
     dataset: int | None = None
     preset: str | None = None
@@ -38,6 +38,7 @@ class Wish:
     validation_share: float | None = None
     name: str | None = None
     seed: int | None = None
+    image_flag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,11 @@ class Training:
 
     async def plan(self, wish: Wish, member: Member) -> Run:
         """What would run. Raises ``UserError`` or ``FineTuneError``; starts nothing."""
+        if wish.image_flag is not None and wish.dataset is None:
+            raise UserError("images_no_provider")
         held = await self._library.get(wish.dataset, member, Right.TRAIN)
+        if wish.image_flag is not None:
+            raise UserError("flag_image_only", flag=wish.image_flag)
         preset = wish.preset or await self._last_preset(member)
         return await self._run(
             held,

@@ -16,7 +16,6 @@ async def examine(
     source: Path,
     canonical: Path,
     *,
-    tokenizer: Path | None = None,
     seconds: float = SECONDS,
     memory_bytes: int = MEMORY_BYTES,
     max_bytes: int = MAX_BYTES,
@@ -39,7 +38,6 @@ async def examine(
     request = {
         "source": str(source.absolute()),
         "canonical": str(temporary.absolute()),
-        "tokenizer": str(tokenizer.absolute()) if tokenizer else None,
         "name": name or source.name,
         "reading": reading,
     }

@@ -11,7 +11,6 @@ from finetune.datasets.formats import DatasetFormat, Message
 from finetune.datasets.report import Report
 from finetune.datasets.source import Source, opened
 from finetune.datasets.tally import ROW_BITS, Tally
-from finetune.datasets.tokens import TokenCounter
 from finetune.errors import DatasetError
 
 FEW_ROWS = 10
@@ -26,7 +25,6 @@ def judge(
     source: Path,
     canonical: Path,
     *,
-    tokenizer: Path | None = None,
     name: str | None = None,
     reading: str | None = None,
     processes: int = 1,
@@ -39,7 +37,7 @@ def judge(
     """
     _keep_memory()
     with opened(source, name or source.name, canonical.parent, reading) as content, canonical.open("wb") as out:
-        run = _Run(content, out, tokenizer, processes)
+        run = _Run(content, out, processes)
         report = run.report()
         out.flush()
         os.fsync(out.fileno())
@@ -58,17 +56,16 @@ def _keep_memory() -> None:
 class _Run:
     """The state of one pass."""
 
-    def __init__(self, source: Source, out: BinaryIO, tokenizer: Path | None, processes: int) -> None:
+    def __init__(self, source: Source, out: BinaryIO, processes: int) -> None:
         self._source = source
         self._processes = processes
         self.format: DatasetFormat = source.format
         self._tally = Tally(Canonical(out.fileno(), source.size))
-        self._tokens = TokenCounter(tokenizer) if tokenizer else None
         self._windows_line: int | None = None
 
     def report(self) -> Report:
         """Judge all rows."""
-        if self._source.lines_of and self._tokens is None and self._source.size >= BLOCKS_FROM:
+        if self._source.lines_of and self._source.size >= BLOCKS_FROM:
             self._judge_blocks(self._source.lines_of)
         else:
             for line, row, content in self._source.rows:
@@ -113,9 +110,7 @@ class _Run:
     def _keep(self, messages: list[Message], place: int) -> None:
         canonical = self._source.style.row(messages)
         self._tally.fingerprints.add(canonical[:-1], place)
-        characters = self._tally.statistics.add(messages)
-        if self._tokens is not None:
-            self._tokens.add(messages, len(canonical), characters)
+        self._tally.statistics.add(messages)
         if not self._tally.ledger.errors:
             self._tally.canonical.write(canonical)
 
@@ -154,7 +149,6 @@ class _Run:
     def _report(self) -> Report:
         duplicates = self._duplicates()
         statistics = self._tally.statistics
-        tokens, longest = self._tokens.result() if self._tokens else (None, None)
         findings: tuple[Finding, ...] = self._tally.ledger.findings()
         return Report(
             format=self.format.name,
@@ -164,8 +158,6 @@ class _Run:
             good_rows=statistics.rows,
             turns=statistics.turns,
             characters=statistics.characters,
-            tokens=tokens,
-            longest_tokens=longest,
             exact_duplicates=duplicates,
             system_prompts=statistics.system_prompts,
             languages=statistics.languages,

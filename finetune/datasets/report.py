@@ -37,8 +37,6 @@ class Report:
     good_rows: int
     turns: int
     characters: int
-    tokens: TokenCount | None
-    longest_tokens: int | None
     exact_duplicates: int
     system_prompts: tuple[tuple[str, int], ...]
     languages: Mapping[str, float]
@@ -61,13 +59,12 @@ class Report:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Report":
         """The report again. Raises ``TypeError`` or ``KeyError`` for anything else."""
-        tokens = data["tokens"]
+        # Reports that were stored by an earlier version counted tokens, and had no counts by code.
+        data = {key: value for key, value in data.items() if key not in ("tokens", "longest_tokens")}
         return cls(
             **{
-                # Reports that were stored by an earlier version lack it.
                 "by_code": dict(Counter(finding["code"] for finding in data["findings"])),
                 **data,
-                "tokens": TokenCount(**tokens) if tokens else None,
                 "system_prompts": tuple((text, count) for text, count in data["system_prompts"]),
                 "length_histogram": tuple(data["length_histogram"]),
                 "findings": tuple(

@@ -11,11 +11,9 @@ from finetune.workers import serve
 
 def work(request: dict[str, Any]) -> dict[str, Any]:
     """Judge one file."""
-    tokenizer = request["tokenizer"]
     report = judge(
         Path(request["source"]),
         Path(request["canonical"]),
-        tokenizer=Path(tokenizer) if tokenizer else None,
         name=request["name"],
         reading=request["reading"],
         processes=_free_processors(),

@@ -13,7 +13,16 @@ from finetune.images import captions, sheet
 from finetune.images.canonical import CanonicalWriter
 from finetune.images.captions import Caption
 from finetune.images.findings import Finding, Problem, displayed
-from finetune.images.kinds import CAPTION, ENDINGS, HEAD_BYTES, ending, named_like_picture, sniff
+from finetune.images.kinds import (
+    CAPTION,
+    ENDINGS,
+    HEAD_BYTES,
+    MAX_BYTES,
+    MAX_IMAGES,
+    ending,
+    named_like_picture,
+    sniff,
+)
 from finetune.images.likeness import Fingerprint, first_near
 from finetune.images.members import Damaged, Member, TooLong, members
 from finetune.images.pairing import Pairs, pair
@@ -21,8 +30,6 @@ from finetune.images.pictures import Look, look
 from finetune.images.report import Image, Note, Report, size_classes
 from finetune.images.sizes import Edge, Fit, fit
 
-MAX_IMAGES = 100
-MAX_BYTES = 300_000_000
 MAX_FINDINGS = 1000
 FEW_IMAGES = 10
 CAPTION_SHOWN = 1000

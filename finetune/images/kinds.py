@@ -1,8 +1,11 @@
-"""What a file is by its first bytes, whatever its name says. Needs no picture library."""
+"""What a file is by its first bytes, whatever its name says, and how much a set may hold. Needs no picture library."""
 
 from collections.abc import Mapping
 
 HEAD_BYTES = 32
+# What a set may have: pictures, and bytes of pictures and captions.
+MAX_IMAGES = 100
+MAX_BYTES = 300_000_000
 
 # The kinds that can be trained on, with the endings that a file of that kind may have.
 ENDINGS: Mapping[str, tuple[str, ...]] = {
@@ -71,6 +74,11 @@ def named_like_picture(name: str) -> bool:
 def trainable_name(name: str) -> bool:
     """Whether the name ends like a picture that can be trained on."""
     return any(ending(name) in endings for endings in ENDINGS.values())
+
+
+def caption_name(name: str) -> bool:
+    """Whether the name ends like a caption."""
+    return ending(name) == CAPTION
 
 
 def sniff(head: bytes) -> str | None:

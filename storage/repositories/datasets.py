@@ -10,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from storage.clock import now
 from storage.tables import Dataset, DatasetShare, DatasetVersion, Job, TunedModel
 
+TEXT = "text"
+IMAGES = "images"
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -22,10 +25,11 @@ class Content:
     report: Mapping[str, Any]
     made_from: int | None = None
     changes: Mapping[str, Any] | None = None
+    sheets: Sequence[str] | None = None
 
 
 async def create(
-    session: AsyncSession, owner_id: int, name: str, content: Content, *, kind: str = "text"
+    session: AsyncSession, owner_id: int, name: str, content: Content, *, kind: str = TEXT
 ) -> tuple[Dataset, DatasetVersion]:
     """A new dataset with its first version."""
     dataset = Dataset(owner_id=owner_id, name=name[:120], kind=kind, current=1, created_at=now())
@@ -36,6 +40,8 @@ async def create(
 
 async def add_version(session: AsyncSession, dataset: Dataset, content: Content) -> DatasetVersion:
     """One more version, which becomes the current one; one of the same bytes only becomes current again."""
+    # Versions of one dataset are numbered one after another, whoever adds them.
+    await session.execute(select(Dataset.id).where(Dataset.id == dataset.id).with_for_update())
     query = select(DatasetVersion).where(
         DatasetVersion.dataset_id == dataset.id,
         DatasetVersion.source_digest == content.source,
@@ -43,7 +49,6 @@ async def add_version(session: AsyncSession, dataset: Dataset, content: Content)
     )
     version = (await session.scalars(query.order_by(DatasetVersion.number.desc()).limit(1))).first()
     if version is None:
-        # Two at once: the number is unique, so the second fails and is tried anew by whoever asked.
         newest = await session.scalar(
             select(func.max(DatasetVersion.number)).where(DatasetVersion.dataset_id == dataset.id)
         )
@@ -64,6 +69,7 @@ async def _add(session: AsyncSession, dataset: Dataset, number: int, content: Co
         report=dict(content.report),
         made_from=content.made_from,
         changes=None if content.changes is None else dict(content.changes),
+        sheets=None if content.sheets is None else list(content.sheets),
         created_at=now(),
     )
     session.add(version)
@@ -132,9 +138,11 @@ async def version(session: AsyncSession, version_id: int) -> tuple[Dataset, Data
     return row[0], row[1]
 
 
-async def listing(session: AsyncSession, person_id: int | None, limit: int, offset: int = 0) -> list[Dataset]:
-    """The newest datasets that a person may see and nobody deleted; all for None."""
-    query = select(Dataset).where(Dataset.deleted_at.is_(None)).order_by(Dataset.id.desc())
+async def listing(
+    session: AsyncSession, person_id: int | None, limit: int, offset: int = 0, *, kind: str = TEXT
+) -> list[Dataset]:
+    """The newest datasets of a kind that a person may see and nobody deleted; all people's for None."""
+    query = select(Dataset).where(Dataset.deleted_at.is_(None), Dataset.kind == kind).order_by(Dataset.id.desc())
     if person_id is not None:
         shared = select(DatasetShare.dataset_id).where(
             or_(DatasetShare.person_id == person_id, DatasetShare.person_id.is_(None))

@@ -65,7 +65,8 @@ def test_what_is_meant(line: str, wanted: dict[str, object]) -> None:
         ("--val 80%", "flag_val_range", "value", "80%"),
         ("--seed 1.5", "flag_not_whole", "value", "1.5"),
         ("--yes=no", "flag_takes_no_value", "flag", "--yes"),
-        ("--trigger cat", "flag_image_only", "flag", "--trigger"),
+        ("--trigger", "flag_value_missing", "flag", "--trigger"),
+        ("--repeats many", "flag_not_a_number", "value", "many"),
         ("3 4", "dataset_twice", "second", 4),
         ("--preset best", "preset_unknown", "value", "best"),
     ],
@@ -92,6 +93,28 @@ def test_the_ends_of_each_range(name: str) -> None:
             parse(f"--{flag} {value:g}")
         assert caught.value.code == "parameter_range"
         assert caught.value.fields["range"] == limits.describe()
+
+
+@pytest.mark.parametrize("line", ["--trigger 'my cat' --repeats 10", "--触发词 'my cat' 重复次数=10"])
+def test_what_only_image_datasets_have(line: str) -> None:
+    found = parse(line)
+    assert (found.trigger, found.repeats, found.image_flag) == ("my cat", 10, "--trigger")
+    assert parse("--repeats 10").image_flag == "--repeats"
+    assert parse("--epochs 3").image_flag is None
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("--repeats 101", "parameter_range"),
+        ("--repeats 1.5", "parameter_whole"),
+        (f"--trigger {'x' * 65}", "trigger_word"),
+    ],
+)
+def test_their_ranges(line: str, code: str) -> None:
+    with pytest.raises(FineTuneError) as caught:
+        parse(line)
+    assert caught.value.code == code
 
 
 def test_whole_numbers_stay_whole() -> None:

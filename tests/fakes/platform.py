@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bot.chat.content import Answer, Button, Card, Content
@@ -143,10 +143,19 @@ class Someone:
         )
 
     async def sends(self, name: str, data: bytes) -> None:
+        await self.sends_all({name: data})
+
+    async def sends_all(self, files: Mapping[str, bytes], *, addressed: bool = True) -> None:
+        """Several files in one message."""
         ref = self._ref()
-        self.platform.world.files[ref.id] = data
-        upload = Upload(ref.id, name, len(data))
-        await self.platform.hand_over(Message(f"e{ref.id}", self.place, self.account, ref, uploads=(upload,)))
+        uploads = []
+        for number, (name, data) in enumerate(files.items()):
+            handle = f"{ref.id}-{number}"
+            self.platform.world.files[handle] = data
+            uploads.append(Upload(handle, name, len(data)))
+        await self.platform.hand_over(
+            Message(f"e{ref.id}", self.place, self.account, ref, uploads=tuple(uploads), addressed=addressed)
+        )
 
     async def presses(self, label: str, *, event: str | None = None) -> Ack | None:
         """The newest button with this label."""

@@ -77,7 +77,7 @@ async def test_a_broken_download_is_told_on_its_card(world: World, trouble: Plat
 
 async def test_what_is_no_dataset_is_refused_with_a_reason(world: World) -> None:
     ann = await world.owner()
-    await ann.sends("picture.png", b"\x89PNG\r\n\x1a\n" + b"\x00" * 500)
+    await ann.sends("picture.bin", b"\x89PNG\r\n\x1a\n" + b"\x00" * 500)
     await world.chats.until(lambda: world.chats.cards()[-1].tone == "error")
     assert world.titles("is ready as") == []
 

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, select, text
 
 from storage.database import Database, DatabaseProblem, alembic_config, database_url
-from storage.repositories import datasets, people, settings
+from storage.repositories import albums, datasets, people, settings
 from storage.tables import Person, Setting, Table
 
 
@@ -147,4 +147,32 @@ async def test_an_earlier_revision_with_rows_is_brought_up(database_url: str) ->
             (1, "", None),
             (2, "", None),
         ]
+    await found.close()
+
+
+async def test_the_second_revision_with_rows_is_brought_up(database_url: str) -> None:
+    found = Database(database_url)
+
+    def at_the_second(connection: Connection) -> None:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        for line in (
+            "INSERT INTO people (id, name, role, created_at) VALUES (1, 'Ann', 'trainer', '2026-03-01 12:30:00')",
+            "INSERT INTO datasets (id, owner_id, name, created_at) VALUES (7, 1, 'old', '2026-03-01 12:30:00')",
+            (
+                "INSERT INTO dataset_versions (id, dataset_id, number, source_digest, canonical_digest, report,"
+                " created_at) VALUES (1, 7, 1, 'a', 'b', '{}', '2026-03-01 12:30:00')"
+            ),
+        ):
+            connection.execute(text(line))
+
+    async with found._engine.begin() as connection:
+        await connection.run_sync(at_the_second)
+    await found.migrate()
+    async with found.transaction() as session:
+        (dataset,) = await datasets.listing(session, 1, 5)
+        assert [(version.number, version.sheets) for version in await datasets.versions(session, 7)] == [(1, None)]
+        album = await albums.open_album(session, "1:web:room:", 1)
+        await albums.close(session, album, dataset.id)
     await found.close()

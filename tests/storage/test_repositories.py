@@ -295,3 +295,17 @@ async def test_what_depends_on_a_dataset(database: Database) -> None:
         dataset, _ = await datasets.version(session, job.dataset_version_id)
         assert await datasets.depending(session, dataset.id) == (1, [])
         assert await datasets.depending(session, dataset.id + 1) == (0, [])
+
+
+async def test_versions_that_come_at_once_get_different_numbers(database: Database) -> None:
+    async with database.transaction() as session:
+        person = await people.create(session, "Ann", "trainer", None)
+        dataset, _ = await datasets.create(session, person.id, "set", content())
+
+    async def add(number: int) -> int:
+        async with database.transaction() as session:
+            found = await datasets.get(session, dataset.id)
+            assert found is not None
+            return (await datasets.add_version(session, found, content(f"{number}" * 64))).number
+
+    assert sorted(await asyncio.gather(*(add(number) for number in range(6)))) == [2, 3, 4, 5, 6, 7]

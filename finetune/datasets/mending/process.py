@@ -22,8 +22,9 @@ async def mended(
 ) -> Changes:
     """Write the mended file to ``target`` (JSON Lines of messages, synced) and tell what was done.
 
-    ``name``, ``reading`` and ``tokenizer`` as in :func:`finetune.datasets.examine`, whose errors and bounds are the
-    same. Without a tokenizer a token is taken for a character where rows are split: too short rather than too long.
+    ``name`` and ``reading`` as in :func:`finetune.datasets.examine`, whose errors and bounds are the same.
+    ``tokenizer`` is a Hugging Face ``tokenizer.json``; without one a token is taken for a character where rows are
+    split: too short rather than too long.
     """
     import asyncio
 

@@ -30,7 +30,7 @@ def _parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
     parameters.api_keys = [settings["api_key"]]
-    parameters.n_ctx = settings["context"] * 3 // 2
+    parameters.n_ctx = settings["context"] * 5 // 4
     parameters.n_parallel = settings["slots"]
     # One pool of memory for all conversations: it holds a full one beside some short ones, or many short ones.
     parameters.kv_unified = True

@@ -21,10 +21,10 @@ def canonical(tmp_path: Path) -> Path:
 def judged(tmp_path: Path, canonical: Path) -> Judge:
     """Judge bytes as if uploaded under a name."""
 
-    def run(data: bytes, name: str = "data.jsonl", tokenizer: Path | None = None, reading: str | None = None) -> Report:
+    def run(data: bytes, name: str = "data.jsonl", reading: str | None = None) -> Report:
         source = tmp_path / "upload"
         source.write_bytes(data)
-        report = judge(source, canonical, tokenizer=tokenizer, name=name, reading=reading)
+        report = judge(source, canonical, name=name, reading=reading)
         # What goes between processes has to survive the way.
         assert Report.from_json(json.loads(json.dumps(report.as_json()))) == report
         return report

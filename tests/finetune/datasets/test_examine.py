@@ -167,7 +167,6 @@ def _request(source: Path, canonical: Path, seconds: int = 60) -> str:
         {
             "source": str(source),
             "canonical": str(canonical),
-            "tokenizer": None,
             "name": source.name,
             "reading": None,
             "seconds": seconds,

@@ -94,3 +94,19 @@ async def test_the_plan_counts_the_cut(provider: LocalProvider, tmp_path: Path) 
     assert plan.tokens is not None
     assert plan.tokens <= 9 * 50
     assert plan.steps == 9
+
+
+async def test_a_row_is_shown_as_training_cuts_and_learns_it(tmp_path: Path, counter: TokenCounter) -> None:
+    provider = LocalProvider(tmp_path)
+    messages = json.loads(rows(4).splitlines()[3])["messages"]
+    ids, mask = counter.chat.masked(messages)
+    whole = await provider.pieces(bases.listed()[0].id, messages, 4096)
+    assert "".join(piece.text for piece in whole) == counter.chat.render(messages)
+    assert [piece.learned for piece in whole] == [False, True, False, True, False]
+    assert sum(piece.tokens for piece in whole) == len(ids)
+    assert not any(piece.cut for piece in whole)
+    limit = len(ids) - 10
+    cut = await provider.pieces(bases.listed()[0].id, messages, limit)
+    assert sum(piece.tokens for piece in cut if not piece.cut) == limit
+    assert sum(piece.tokens for piece in cut if piece.learned and not piece.cut) == sum(mask[:limit])
+    assert sum(piece.tokens for piece in cut if piece.cut) == 10
