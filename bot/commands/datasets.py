@@ -52,7 +52,7 @@ class Datasets:
         """What people may type."""
         return [
             Command("sample", Role.TRAINER, self.sample),
-            Command("fetch", Role.TRAINER, self.fetch, "URL"),
+            Command("fetch", Role.TRAINER, self.fetch, "URL", beside=True),
             Command("datasets", Role.TRAINER, self.datasets),
             Command("ds", Role.TRAINER, self.one, "N", item=True, listed=False),
         ]

@@ -1,7 +1,7 @@
 """Where events arrive: stored, recognised when repeated, authorised, handed to the right command.
 
 ``deliver`` returns when an event cannot be lost any more. Messages of one place are handled in order, places side by
-side; a file is read beside the line, so that its judging holds nobody up.
+side; files (and commands that take as long) are handled beside the line, so that their judging holds nobody up.
 """
 
 import asyncio
@@ -114,13 +114,17 @@ class Desk:
 
     def _line_up(self, event: Message) -> None:
         key = (event.place.platform, event.place.chat, event.place.thread)
-        if event.uploads:
+        if event.uploads or self._is_beside(event.text):
             self._spawn(self._handle_message(event))
             return
         before = self._lines.get(key)
         line = self._spawn(self._after(before, event))
         self._lines[key] = line
         line.add_done_callback(lambda task: self._lines.pop(key) if self._lines.get(key) is task else None)
+
+    def _is_beside(self, text: str) -> bool:
+        found = self._registry.find(text)
+        return found is not None and found[0] is not None and found[0].beside
 
     async def _after(self, before: asyncio.Task[None] | None, event: Message) -> None:
         if before is not None:

@@ -32,7 +32,7 @@ class Mending:
     def commands(self) -> list[Command]:
         """What people may type."""
         return [
-            Command("mend", Role.TRAINER, self.mend, "N [all|…]", item=True),
+            Command("mend", Role.TRAINER, self.mend, "N [all|…]", item=True, beside=True),
             Command("share", Role.TRAINER, self.share, "N @name|team|off [read|train|edit]"),
         ]
 

@@ -21,7 +21,8 @@ _COMMAND = re.compile(r"^/([a-zA-Z][a-zA-Z0-9]*(?:_[a-zA-Z0-9]+)*)(?:\s+|$)(.*)$
 @dataclass(frozen=True, slots=True)
 class Command:
     """``/name arguments``. Its help is the sentence ``command.<name>``. With ``item``, ``/name_12`` means it too:
-    the handler is given what stands after the underscore.
+    the handler is given what stands after the underscore. One that is ``beside`` the line may take minutes: what the
+    same chat sends meanwhile does not wait for it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Command:
     arguments: str = ""
     item: bool = False
     listed: bool = True
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,9 @@ class Library:
         assert member.id is not None
         async with self._database.transaction() as session:
             known = await datasets.same_bytes(session, member.id, file.digest, file.reading)
+            if known is not None and known[1].canonical_digest:
+                # Whoever sends a version again means it, not the one that was made from it since.
+                await datasets.set_current(session, known[0].id, known[1].number)
         if known is not None and known[1].canonical_digest:
             report = Report.from_json(known[1].report)
             return Judged(file, report, Held(known[0], known[1], report, known=True))
@@ -130,9 +133,9 @@ class Library:
             return held
         try:
             measures = await measured(self.canonical(held.version), tokenizer=await self._tokenizer())
-        except FineTuneError as error:
+        except (FineTuneError, RuntimeError) as error:
             # The dataset is good all the same; the card says that this is not known.
-            log.warning("a dataset could not be measured: %s", error.code)
+            log.warning("dataset version %s could not be measured: %s", held.version.id, error)
             return held
         async with self._database.transaction() as session:
             await datasets.set_measures(session, held.version.id, measures.as_json())

@@ -10,6 +10,7 @@ from bot.chat.errors import UserError
 
 _REDIRECTS = 5
 _CONNECT_SECONDS = 20
+_TOTAL_SECONDS = 1800
 _CHUNK = 1 << 16
 
 
@@ -31,7 +32,7 @@ class Links:
 
         The pieces raise ``UserError`` ``link_failed`` when the connection breaks in the middle.
         """
-        timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS, sock_read=_CONNECT_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=_TOTAL_SECONDS, connect=_CONNECT_SECONDS, sock_read=_CONNECT_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
             response = await self._reach(session, address)
             async with response:

@@ -28,7 +28,7 @@ _ARCHIVES = (
     (b"BZh", "bzip2"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
 )
-_TABLES = ((b"PAR1", "Parquet"), (b"ARROW1", "Arrow"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "XLS"))
+_ARROW = b"ARROW1"
 _MESSAGE_LISTS = ("messages", "conversations", "conversation")
 _PREFERENCES = (("chosen", "rejected"), ("preferred_output", "non_preferred_output"), ("chosen", "prompt"))
 _TOOL_KEYS = ("tools", "tool_calls", "functions", "function_call")
@@ -45,16 +45,11 @@ class Shape:
 
 def refuse_binary(head: bytes) -> None:
     """Raise :class:`DatasetError` for what is no text at all. ``head``: the first bytes as they came."""
-    if head.startswith(b"PK\x03\x04"):
-        if b"xl/" in head or b"[Content_Types].xml" in head[:100]:
-            raise DatasetError("dataset_table", kind="XLSX")
-        raise DatasetError("dataset_archive", kind="zip")
     for mark, kind in _ARCHIVES:
         if head.startswith(mark):
             raise DatasetError("dataset_archive", kind=kind)
-    for mark, kind in _TABLES:
-        if head.startswith(mark):
-            raise DatasetError("dataset_table", kind=kind)
+    if head.startswith(_ARROW):
+        raise DatasetError("dataset_table", kind="Arrow")
     piece = head[:4096]
     odd = len(piece.translate(None, bytes(range(32, 256)) + b"\t\n\r\f\x1b"))
     if odd * 20 > len(piece) or head.startswith((b"%PDF-", b"GGUF", b"\x89PNG", b"\xff\xd8\xff")):

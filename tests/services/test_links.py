@@ -1,7 +1,9 @@
 """Files behind links: real HTTP on loopback, from allowed hosts only."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -12,8 +14,11 @@ from tests.services.world import World, dataset
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[str]:
-    """A server with a file and everything that goes wrong with one; gives its ``host:port``."""
+async def served(gate: asyncio.Event | None = None) -> AsyncIterator[str]:
+    """A server with a file and everything that goes wrong with one; gives its ``host:port``.
+
+    What is under ``/slow`` begins when ``gate`` is set.
+    """
 
     async def file(_: web.Request) -> web.Response:
         return web.Response(body=dataset())
@@ -26,11 +31,18 @@ async def served() -> AsyncIterator[str]:
         request.transport.close()
         return response
 
+    async def slow(_: web.Request) -> web.Response:
+        assert gate is not None
+        await gate.wait()
+        return web.Response(body=dataset())
+
     async def to(request: web.Request) -> web.Response:
         raise web.HTTPFound(request.query["where"])
 
     app = web.Application()
-    app.add_routes([web.get("/data/teller.jsonl", file), web.get("/broken", broken), web.get("/to", to)])
+    app.add_routes(
+        [web.get("/data/teller.jsonl", file), web.get("/broken", broken), web.get("/slow", slow), web.get("/to", to)]
+    )
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -99,3 +111,20 @@ async def test_without_allowed_hosts_nothing_is_fetched(world: World) -> None:
     await world.chats.until(lambda: "Files are not taken from example.org" in world.chats.text())
     await ann.says("/fetch")
     await world.chats.until(lambda: "Send one web address" in world.chats.text())
+
+
+async def test_a_slow_link_holds_nobody_up(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    async with served(gate) as host:
+        world = World(tmp_path, links=host)
+        await world.start()
+        try:
+            ann = await world.owner()
+            await ann.says(f"/fetch http://{host}/slow")
+            await ann.says("/whoami")
+            await world.chats.until(lambda: world.titles("This is you"))
+            assert not world.titles("is ready as")
+            gate.set()
+            await world.chats.until(lambda: world.titles("slow is ready as /ds_1"))
+        finally:
+            await world.stop()

@@ -215,14 +215,27 @@ async def test_deleting_says_what_depends(world: World) -> None:
 
 async def test_held_out_rows_are_kept_with_the_version(world: World) -> None:
     ann = await world.owner()
-    await world.uploaded(ann)
+    await ann.sends("sample.jsonl", (EXAMPLES / "fortune_telling.jsonl").read_bytes())
+    await world.chats.until(lambda: world.titles("sample is ready as /ds_1"))
     assert world.app is not None
     library = world.app.core.library
     held = await library.get(1, await world.app.core.access.member(ann.account))
     first = library.split(held.version, 0.1, 7)
     assert first.validation is not None
-    assert (first.training_rows, first.validation_rows) == (11, 1) or first.training_rows < 12
+    assert (first.training_rows, first.validation_rows) == (144, 16)
     before = (first.training.stat().st_mtime_ns, first.validation.stat().st_mtime_ns)
     assert library.split(held.version, 0.1, 7) == first
     assert (first.training.stat().st_mtime_ns, first.validation.stat().st_mtime_ns) == before
     assert library.split(held.version, 0.1, 8).training != first.training
+
+
+async def test_a_version_that_is_sent_again_is_current_again(world: World) -> None:
+    ann = await world.owner()
+    await world.uploaded(ann)
+    await ann.says("/mend 1 system You are a poet.")
+    await world.chats.until(lambda: "given the system prompt: 12" in world.chats.text())
+    await ann.sends("teller.jsonl", dataset())
+    await world.chats.until(lambda: "were here before: this is version 1" in world.chats.text())
+    assert world.app is not None
+    held = await world.app.core.library.get(1, await world.app.core.access.member(ann.account))
+    assert held.version.number == 1

@@ -34,14 +34,22 @@ class World:
     """What never dies: the chats, the trainings, the data folder; and the bot of the moment."""
 
     def __init__(
-        self, folder: Path, endpoint: Endpoint | None = None, *, repeatable: bool = False, progress: float = 0.0
+        self,
+        folder: Path,
+        endpoint: Endpoint | None = None,
+        *,
+        repeatable: bool = False,
+        progress: float = 0.0,
+        links: str = "",
     ) -> None:
         self.chats = Chats()
         self.trainings = Trainings()
         self.endpoint = endpoint
         self._repeatable = repeatable
         self._progress = progress
-        self._settings = Settings(TUNETELLER_DATA_DIR=folder, TUNETELLER_WEB_PORT=0)  # type: ignore[call-arg]
+        self._settings = Settings(  # type: ignore[call-arg]
+            TUNETELLER_DATA_DIR=folder, TUNETELLER_WEB_PORT=0, TUNETELLER_LINK_HOSTS=links
+        )
         self.app: App | None = None
         self.platform: ScriptedPlatform | None = None
 

@@ -1,7 +1,7 @@
 """Which mends there are, which findings each puts right, and which of them a report asks for."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from finetune.datasets.findings import KINDS, Severity
@@ -62,7 +62,6 @@ class Wish:
     names: tuple[str, ...]
     system: str = ""
     limit: int = 0
-    fields: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; :meth:`from_json` is its inverse."""
@@ -75,7 +74,7 @@ class Wish:
         unknown = [name for name in names if name not in NAMES]
         if unknown:
             raise ValueError(f"no such mend: {unknown[0]}")
-        return cls(names, str(data.get("system", "")), int(data.get("limit", 0)), dict(data.get("fields", {})))
+        return cls(names, str(data.get("system", "")), int(data.get("limit", 0)))
 
 
 def mends_of(report: Report) -> list[Mend]:
