@@ -77,7 +77,7 @@ def test_unreadable_or_unwritable_is_2_and_leaves_nothing(tmp_path: Path) -> Non
     (tmp_path / "folder").mkdir()
     before = names(tmp_path)
     for arguments, words in (
-        (("picture.jsonl", "--to", "messages", "-o", "out.jsonl"), "not a text file"),
+        (("picture.jsonl", "--to", "messages", "-o", "out.jsonl"), "no file of text or a table"),
         (("nothing.jsonl", "--to", "messages", "-o", "out.jsonl"), "There is no file nothing.jsonl"),
         ((str(DETAILS), "--to", "messages", "-o", "folder", "--force"), "folder is a folder"),
         ((str(DETAILS), "--to", "messages", "-o", "none/out.jsonl"), "none/out.jsonl cannot be written"),
