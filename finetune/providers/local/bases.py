@@ -136,6 +136,6 @@ def prepared(source: Source, data_dir: Path) -> Prepared | None:
         return None
     ready = Prepared(
         folder if record["folder"] is None else Path(record["folder"]),
-        source.gguf or folder / "model.gguf",
+        folder / "model.gguf",
     )
     return ready if ready.gguf.is_file() and (ready.folder / "config.json").is_file() else None

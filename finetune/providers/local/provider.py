@@ -193,16 +193,12 @@ class LocalProvider:
     async def _server(self, source: bases.Source) -> ModelServer:
         if source.slug not in self._servers:
             bases.require(bases.SERVING_MODULES)
-            gguf = source.gguf
-            if gguf is None:
+            if source.gguf is None:
                 await self.prepare(source.base.id)
-                ready = await asyncio.to_thread(bases.prepared, source, self._data_dir)
-                assert ready is not None
-                gguf = ready.gguf
             if source.slug not in self._servers:
                 self._servers[source.slug] = ModelServer(
                     source.base.id,
-                    gguf,
+                    lambda: self._weights(source),
                     source.base.context,
                     self._data_dir / "serving" / source.slug,
                     lambda model: self._adapters(source.slug, model),
@@ -210,6 +206,14 @@ class LocalProvider:
                     python=self._python,
                 )
         return self._servers[source.slug]
+
+    def _weights(self, source: bases.Source) -> Path:
+        """What the server reads: the packaged file itself as long as nothing was trained on it."""
+        ready = bases.prepared(source, self._data_dir)
+        weights = source.gguf if ready is None else ready.gguf
+        if weights is None:
+            raise bases.missing(source.base.id)
+        return weights
 
     def _adapters(self, slug: str, wanted: str) -> Mapping[str, Path]:
         """The newest adapters of a base by model id, ``wanted`` surely among them."""

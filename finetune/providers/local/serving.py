@@ -1,6 +1,7 @@
 """Keeps model servers: started when first needed, replaced when a new adapter comes, stopped when idle."""
 
 import asyncio
+import importlib.util
 import json
 import os
 import secrets
@@ -50,12 +51,15 @@ class Running:
 
 
 class ModelServer:
-    """The server of one base. ``adapters`` lists the tuned models' files by model id, asked anew at every start."""
+    """The server of one base.
+
+    ``weights`` is its file and ``adapters`` lists the tuned models' files by model id, both asked anew at every start.
+    """
 
     def __init__(
         self,
         base: str,
-        gguf: Path,
+        weights: Callable[[], Path],
         context: int,
         folder: Path,
         adapters: Callable[[str], Mapping[str, Path]],
@@ -64,7 +68,7 @@ class ModelServer:
         python: str = sys.executable,
     ) -> None:
         self._base = base
-        self._gguf = gguf
+        self._weights = weights
         self._context = context
         self._folder = folder
         self._adapters = adapters
@@ -119,10 +123,10 @@ class ModelServer:
         return fresh
 
     async def _start(self, model: str) -> Running:
-        known = await asyncio.to_thread(self._adapters, model)
+        weights, known = await asyncio.to_thread(lambda: (self._weights(), self._adapters(model)))
         api_key = secrets.token_urlsafe(24)
         settings = {
-            "model": str(self._gguf),
+            "model": str(weights),
             "api_key": api_key,
             "context": self._context,
             "slots": SLOTS,
@@ -137,11 +141,12 @@ class ModelServer:
             process = await asyncio.create_subprocess_exec(
                 self._python,
                 "-P",
+                "-S",
                 str(SERVER),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=processes.environment(processes.Waiting.BRIEFLY),
+                env={**processes.environment(processes.Waiting.BRIEFLY), "PYTHONPATH": _library()},
             )
         assert process.stdin is not None
         assert process.stdout is not None
@@ -187,6 +192,14 @@ class ModelServer:
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
+
+
+def _library() -> str:
+    """Where the server's one library lies: an interpreter told so need not look through what else is installed."""
+    found = importlib.util.find_spec("xllamacpp")
+    assert found is not None
+    assert found.origin is not None
+    return str(Path(found.origin).parent.parent)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
