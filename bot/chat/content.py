@@ -134,13 +134,15 @@ class Answer:
     """One page of what a model says, as Markdown source, balanced at every moment.
 
     ``note`` is a grey line of ours under it ("stopped", "interrupted", "the untuned base answers"). While
-    ``waiting`` the text is empty and the note may say what is being waited for.
+    ``waiting`` the text is empty and the note may say what is being waited for. ``thought`` is what the model said to
+    itself before, to be shown folded away.
     """
 
     text: str
     state: AnswerState
     note: str = ""
     buttons: tuple[tuple[Button, ...], ...] = ()
+    thought: str = ""
 
 
 @dataclass(frozen=True, slots=True)

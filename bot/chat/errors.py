@@ -42,3 +42,7 @@ class Vanished(PlatformError):
 
 class Blocked(PlatformError):
     """The bot may not write in this place any more (blocked, thrown out, topic closed)."""
+
+
+class Closed(Blocked):
+    """Only this thread is closed to the bot; the chat around it is not."""

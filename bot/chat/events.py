@@ -43,7 +43,36 @@ class Press:
     token: str
 
 
-Event = Message | Press
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A person changed what they had written; ``text`` is what it says now."""
+
+    id: str
+    place: Place
+    author: Account
+    ref: MessageRef
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The platform gave a chat another id (a group that became a supergroup); all that was there goes on there."""
+
+    id: str
+    place: Place
+    chat: str
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether the bot may write in a chat has changed: blocked or thrown out, or let in again."""
+
+    id: str
+    place: Place
+    writable: bool
+
+
+Event = Message | Press | Edit | Moved | Presence
 
 
 @dataclass(frozen=True, slots=True)

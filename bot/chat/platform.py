@@ -1,4 +1,4 @@
-"""The seam to a chat platform: one protocol of six methods, and the limits that a platform has."""
+"""The seam to a chat platform: one small protocol, and the limits that a platform has."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,8 +10,20 @@ from bot.chat.places import MessageRef, Place, PlaceKind
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """How much room a text takes once formatted: UTF-16 units, and stretches that are marked as something."""
+
+    units: int
+    marks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """A platform's numbers. Lengths in UTF-16 units, intervals in seconds between calls to one place."""
+    """A platform's numbers. Lengths in UTF-16 units, intervals in seconds between calls to one place.
+
+    ``calls_per_second`` is what may begin in any second, over all places. ``jitter`` is by how much of a second two
+    calls may come closer on their way: an interval begins so much before the end of the call before.
+    """
 
     text_units: int
     private_interval: float
@@ -21,12 +33,24 @@ class Limits:
     # Least seconds between two edits of a card that only shows progress; a change of state shows at once.
     private_progress: float = 15.0
     group_progress: float = 30.0
+    # Formatted stretches that a page may have; what is beyond them the platform would not show.
+    marks: int = 1_000_000
+    jitter: float = 0.1
+    # Seconds without a word after which a message says that one is awaited, and how many units of a text are worth the
+    # first message. In a group that message would hold the first words up: typing is shown there, and for longer.
+    private_placeholder: float = 0.9
+    group_placeholder: float = 4.0
+    first_units: int = 30
     # True when sending twice with the same key shows one message: a repeat is harmless there.
     repeatable_sends: bool = False
 
     def progress(self, place: Place) -> float:
         """Least seconds between two edits of a progress card at this place."""
         return self.private_progress if place.kind is PlaceKind.PRIVATE else self.group_progress
+
+    def placeholder(self, place: Place) -> float:
+        """Seconds without a word after which a message says that one is awaited."""
+        return self.private_placeholder if place.kind is PlaceKind.PRIVATE else self.group_placeholder
 
     def interval(self, place: Place) -> float:
         """Least seconds between two calls to this place."""
@@ -59,10 +83,26 @@ class Platform(Protocol):
         """Replace what a message shows. Showing the same again is a success."""
         ...
 
+    def measure(self, text: str) -> Extent:
+        """The room that a page of an answer with this Markdown source takes here."""
+        ...
+
     def fetch(self, upload: Upload) -> AsyncIterator[bytes]:
         """The bytes of an uploaded file, in pieces. Raises ``Vanished`` or ``Unavailable``."""
         ...
 
     async def typing(self, place: Place) -> None:
         """Show for some seconds that an answer is being made, where the platform can. Never raises."""
+        ...
+
+
+@runtime_checkable
+class Drafting(Protocol):
+    """A platform that can show a text before it is a message, for some seconds, in private places."""
+
+    async def draft(self, place: Place, content: Content, *, key: str) -> None:
+        """Show or replace the draft named ``key``; the next message at this place takes its place.
+
+        Raises what ``send`` raises; ``Refused`` where drafts are not to be had, and then they are not tried again.
+        """
         ...

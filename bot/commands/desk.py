@@ -69,7 +69,8 @@ class Desk:
             return Ack() if isinstance(event, Press) else None
         if isinstance(event, Press):
             return await self._handle_press(event)
-        self._line_up(event)
+        if isinstance(event, Message):
+            self._line_up(event)
         return None
 
     async def left_over(self) -> list[Event]:
@@ -85,7 +86,7 @@ class Desk:
         for event in events:
             if isinstance(event, Press):
                 self._spawn(self._press_again(event))
-            else:
+            elif isinstance(event, Message):
                 self._line_up(event)
 
     async def _press_again(self, event: Press) -> None:
@@ -216,7 +217,7 @@ class Desk:
             await self._keys.use(event.token)
         return ack or Ack()
 
-    async def _context(self, event: Event) -> Context:
+    async def _context(self, event: Message | Press) -> Context:
         member = await self._access.member(event.author)
         text = event.text if isinstance(event, Message) else ""
         return self.context(member, event.author, event.place, event.ref, event.id, text)

@@ -11,7 +11,7 @@ from bot.chat.content import Answer, AnswerState, Content
 from bot.chat.errors import Blocked, PlatformError, Throttled, Unavailable, Unconfirmed
 from bot.chat.events import Deliver, Upload
 from bot.chat.places import MessageRef, Place, PlaceKind
-from bot.chat.platform import Limits
+from bot.chat.platform import Extent, Limits
 
 
 class HandClock:
@@ -74,6 +74,9 @@ class Recorder:
             raise self.troubles.pop(0)
         assert isinstance(content, Answer)
         self.calls.append((self.clock.now(), place.chat, what, content.text))
+
+    def measure(self, text: str) -> Extent:
+        return Extent(len(text), 0)
 
     def fetch(self, upload: Upload) -> AsyncIterator[bytes]:
         raise NotImplementedError

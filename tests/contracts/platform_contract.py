@@ -155,6 +155,8 @@ class PlatformContract:
         await world.say("me")
         await world.press("Leave")
         message, press = await inbox.wait(2)
+        assert isinstance(message, Message)
+        assert isinstance(press, Press)
         assert message.author.id == press.author.id
         assert message.id != press.id
 

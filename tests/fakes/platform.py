@@ -9,7 +9,7 @@ from bot.chat.content import Answer, Button, Card, Content
 from bot.chat.errors import PlatformError, Vanished
 from bot.chat.events import Ack, Deliver, Message, Press, Upload
 from bot.chat.places import Account, MessageRef, Place, PlaceKind
-from bot.chat.platform import Limits
+from bot.chat.platform import Extent, Limits
 
 
 @dataclass
@@ -61,7 +61,20 @@ class ScriptedPlatform:
 
     def __init__(self, world: Chats, *, repeatable: bool = False, progress: float = 0.0) -> None:
         self.world = world
-        self.limits = Limits(2000, 0.0, 0.0, 10_000, 1_000_000, progress, progress, repeatable_sends=repeatable)
+        self.limits = Limits(
+            2000,
+            0.0,
+            0.0,
+            10_000,
+            1_000_000,
+            progress,
+            progress,
+            jitter=0.0,
+            private_placeholder=0.0,
+            group_placeholder=0.0,
+            first_units=1,
+            repeatable_sends=repeatable,
+        )
         self._deliver: Deliver | None = None
         self._keys: dict[str, MessageRef] = {}
 
@@ -89,6 +102,9 @@ class ScriptedPlatform:
             raise Vanished
         self.world.messages[ref.id] = content
         await self._tell()
+
+    def measure(self, text: str) -> Extent:
+        return Extent(len(text.encode("utf-16-le")) // 2, 0)
 
     async def fetch(self, upload: Upload) -> AsyncIterator[bytes]:
         if upload.handle not in self.world.files:

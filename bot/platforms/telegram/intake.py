@@ -130,7 +130,8 @@ class Intake:
             if attempt < MOST_TRIES:
                 return False
             log.error("error %s: update %s is given up", error_id, update.update_id)
-            language = language_of(event.author.language) or DEFAULT_LANGUAGE
+            author = event.author.language if isinstance(event, Press) else None
+            language = language_of(author) or DEFAULT_LANGUAGE
             ack = Ack(translator(language)("telegram.press_failed", error_id=error_id), alert=True)
         self._window.take(update.update_id)
         self._mark()

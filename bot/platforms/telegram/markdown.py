@@ -1,12 +1,14 @@
 """A model's Markdown as text with entities. Whatever happens, something is shown, and nothing is cut."""
 
 import logging
+from functools import lru_cache
 
 from telegram import MessageEntity
 from telegram.constants import MessageEntityType as Kind
-from telegramify_markdown import RenderConfig, convert
+from telegramify_markdown import RenderConfig, convert, utf16_len
 
 from bot.chat.content import Answer, AnswerState
+from bot.chat.platform import Extent
 from bot.platforms.telegram.styled import ELLIPSIS, MOST_UNITS, Builder, Styled, clean, clipped, styled, visible
 
 log = logging.getLogger(__name__)
@@ -46,17 +48,33 @@ def render_answer(answer: Answer) -> tuple[Styled, Styled]:
     return formatted, Styled(plain.text)
 
 
+def measure(source: str) -> Extent:
+    """The room that a page takes: units of the longer of its two forms, and its marks before any are left out."""
+    text, entities = _converted(clean(source))
+    return Extent(max(utf16_len(text.strip()), utf16_len(source.strip())), len(entities))
+
+
 def _formatted(source: str) -> Styled:
+    return styled(*_converted(clean(source)))
+
+
+def _converted(source: str) -> tuple[str, tuple[MessageEntity, ...]]:
     try:
-        text, marks = convert(clean(source).replace(_LESS_THAN, "").replace("<", _LESS_THAN), config=_CONFIG)
+        return _marked(source)
     except Exception:
         log.exception("a page could not be formatted and is shown as it was written")
-        return styled(clean(source))
+        return source, ()
+
+
+# A page is measured before it is shown, and both have to convert it.
+@lru_cache(maxsize=512)
+def _marked(source: str) -> tuple[str, tuple[MessageEntity, ...]]:
+    text, marks = convert(source.replace(_LESS_THAN, "").replace("<", _LESS_THAN), config=_CONFIG)
     entities = [
         MessageEntity(mark.type, mark.offset, mark.length, url=_restored(mark.url), language=_restored(mark.language))
         for mark in marks
     ]
-    return styled(_restored(text) or "", _untangled(entities))
+    return _restored(text) or "", tuple(_untangled(entities))
 
 
 def _restored(text: str | None) -> str | None:

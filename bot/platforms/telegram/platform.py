@@ -11,16 +11,18 @@ from bot.chat.content import Content, MenuEntry
 from bot.chat.errors import PlatformError, Throttled, Unavailable, UserError
 from bot.chat.events import Ack, Deliver, Upload
 from bot.chat.places import MessageRef, Place
-from bot.chat.platform import Limits
+from bot.chat.platform import Extent, Limits
 from bot.platforms.telegram.backoff import Pause
 from bot.platforms.telegram.errors import BROKEN_ANSWERS
 from bot.platforms.telegram.files import Downloads
 from bot.platforms.telegram.intake import Intake
+from bot.platforms.telegram.markdown import measure
 from bot.platforms.telegram.menu import publish
 from bot.platforms.telegram.outgoing import Outgoing, Page, page_of
 from bot.platforms.telegram.polling import Polling, Trouble, introduce, introduced
 from bot.platforms.telegram.ports import OffsetStore
 from bot.platforms.telegram.redaction import hide, safe_logger
+from bot.platforms.telegram.styled import MOST_ENTITIES
 from bot.platforms.telegram.transport import CLOUD, Request, UpdatesRequest
 from bot.platforms.telegram.updates import NAME
 from bot.platforms.telegram.window import Window
@@ -28,11 +30,11 @@ from bot.platforms.telegram.window import Window
 log = safe_logger(__name__)
 
 # What one page of an answer may have: a message holds 4096, and our note needs room.
-TEXT_UNITS = 3800
+TEXT_UNITS = 4000
 # Telegram: one message a second to a chat, twenty a minute to a group, thirty a second over all.
 PRIVATE_SECONDS = 1.1
 GROUP_SECONDS = 3.1
-CALLS_PER_SECOND = 25.0
+CALLS_PER_SECOND = 30.0
 CLOUD_UPLOAD_BYTES = 20 << 20
 LOCAL_UPLOAD_BYTES = 2000 << 20
 CONNECTIONS = 64
@@ -66,6 +68,7 @@ class TelegramPlatform:
             private_interval=PRIVATE_SECONDS,
             group_interval=GROUP_SECONDS,
             calls_per_second=CALLS_PER_SECOND,
+            marks=MOST_ENTITIES,
             upload_bytes=CLOUD_UPLOAD_BYTES if api_base is None else LOCAL_UPLOAD_BYTES,
         )
         base = (api_base or CLOUD).rstrip("/")
@@ -154,6 +157,10 @@ class TelegramPlatform:
     async def edit(self, ref: MessageRef, content: Content) -> None:
         """Replace what a message shows; its files stay."""
         await self._outgoing.edit(ref, page_of(content))
+
+    def measure(self, text: str) -> Extent:
+        """The room that a page takes in a message."""
+        return measure(text)
 
     def fetch(self, upload: Upload) -> AsyncIterator[bytes]:
         """The bytes of a file, in pieces. Raises ``Vanished``, ``Unavailable``, ``Refused`` (too big)."""

@@ -9,7 +9,7 @@ from bot.chat.content import Answer, Content, MenuEntry
 from bot.chat.errors import UserError, Vanished
 from bot.chat.events import Deliver, Upload
 from bot.chat.places import MessageRef, Place
-from bot.chat.platform import Limits
+from bot.chat.platform import Extent, Limits
 from bot.platforms.web.assets import Assets
 from bot.platforms.web.attempts import Attempts
 from bot.platforms.web.bodies import Body, StoredAttachment, answer_body, card_body, is_preview
@@ -61,6 +61,10 @@ class WebPlatform:
             upload_bytes=max_upload_bytes,
             private_progress=0.5,
             group_progress=0.5,
+            private_placeholder=0.0,
+            group_placeholder=0.0,
+            first_units=1,
+            jitter=0.0,
             repeatable_sends=True,
         )
         self._log = log
@@ -133,6 +137,10 @@ class WebPlatform:
             return
         await self._store(room, entry, body)
         self._rooms.settle(room, number)
+
+    def measure(self, text: str) -> Extent:
+        """The page shows a text in the room of its source, with any number of marks."""
+        return Extent(len(text.encode("utf-16-le", "surrogatepass")) // 2, 0)
 
     def fetch(self, upload: Upload) -> AsyncIterator[bytes]:
         """The bytes of a file that a person sent, in pieces. Raises ``Vanished`` or ``Unavailable``."""

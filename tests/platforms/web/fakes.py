@@ -150,7 +150,7 @@ class EchoBot:
             self.events.append(event)
             await self.go_on.wait()
             return Ack(f"pressed {event.token}", alert=event.token == "alert")
-        if event.id not in {known.id for known in self.events}:
+        if isinstance(event, Message) and event.id not in {known.id for known in self.events}:
             self.events.append(event)
             task = asyncio.create_task(self._handle(event))
             self._tasks.add(task)

@@ -342,7 +342,9 @@ async def test_the_switch_of_language_holds_for_what_comes_after(house: House, v
     assert "消息太长" in str((await page.until("failed"))["text"])
     await page.say("现在呢")
     await page.until("accepted")
-    assert house.inbox.events[-1].author.language == "zh"
+    last = house.inbox.events[-1]
+    assert isinstance(last, Message)
+    assert last.author.language == "zh"
 
 
 async def test_a_change_of_role_is_told_to_an_open_page(house: House, visit: Visit) -> None:
