@@ -32,6 +32,8 @@ from bot.platforms.web import WebPlatform
 from bot.services.access import Access
 from bot.services.albums import Albums as OpenAlbums
 from bot.services.conversations import Conversations, LeftOver
+from bot.services.feedback import Feedback
+from bot.services.growing import Growing
 from bot.services.images import ImageSets
 from bot.services.keys import Keys
 from bot.services.library import Library
@@ -167,7 +169,17 @@ class App:
         self.courier = Courier(self._platforms)
         keys = Keys(core.database)
         announcer = Announcer(self.courier, keys, core.access, core.training, core.releases)
-        means = Means(core.database, self.courier, core.voices.live, core.tokens.count, announcer, SystemClock())
+        clock = SystemClock()
+        means = Means(
+            core.database,
+            self.courier,
+            core.voices.live,
+            core.tokens.count,
+            announcer,
+            clock,
+            Growing(core.database, clock),
+            thoughts=settings.show_thoughts,
+        )
         self._conversations = Conversations(means)
         self._notices = Notices(core.database, self.courier, self._platforms, announcer.render, self._sent)
         self.watch = Watch(
@@ -188,6 +200,8 @@ class App:
             talk=self._talking.talk,
             receive=self._albums.receive,
             redeem=self._general.redeem,
+            reword=self._talking.reword,
+            conversations=self._conversations,
         )
         self.web = self._make_platforms(settings, core, self.registry.menu())
         self._platforms.update({platform.name: platform for platform in platforms})
@@ -195,7 +209,7 @@ class App:
 
     def _register(self, core: Core) -> Registry:
         self._general = General(core.access, lambda: self.registry.menu())
-        self._talking = Talking(self._conversations)
+        self._talking = Talking(self._conversations, Feedback(core.database))
         images = Images(core.images, core.sharing)
         self._datasets = Datasets(
             core.library,

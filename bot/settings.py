@@ -35,6 +35,7 @@ class Settings(BaseModel):
     link_hosts: str = Field(
         "", pattern=r"^\s*([\w.-]+(:\d+)?\s*(,\s*[\w.-]+(:\d+)?\s*)*)?$", alias="TUNETELLER_LINK_HOSTS"
     )
+    show_thoughts: bool = Field(False, alias="TUNETELLER_SHOW_THOUGHTS")
     database: SecretStr | None = Field(None, alias="DATABASE_URL")
     telegram_token: SecretStr | None = Field(None, alias="TELEGRAM_BOT_TOKEN")
     telegram_api_base: str | None = Field(None, pattern=r"^https?://[^/\s]+", alias="TELEGRAM_API_BASE")
@@ -87,6 +88,7 @@ ALLOWED: Mapping[str, str] = {
     "TUNETELLER_LOG_LEVEL": "debug | info | warning | error",
     "TUNETELLER_MAX_UPLOAD_MB": "1-4096",
     "TUNETELLER_LINK_HOSTS": "huggingface.co, example.org:8443",
+    "TUNETELLER_SHOW_THOUGHTS": "true | false",
     "DATABASE_URL": "sqlite:///… | postgresql://…",
     "TELEGRAM_BOT_TOKEN": "123456789:AA…",
     "TELEGRAM_API_BASE": "http://… | https://…",

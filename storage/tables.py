@@ -260,6 +260,9 @@ class Conversation(Table):
 class Turn(Table):
     """One thing said. ``state`` of a person's turn: waiting, answering, answered, superseded;
     of an answer: answering, done, stopped, interrupted, failed, superseded.
+
+    ``message`` shows it; of an answer of several pages the last one, page ``page`` from 0. Answers with the same
+    ``answer_to`` that were not superseded go on from each other.
     """
 
     __tablename__ = "turns"
@@ -273,10 +276,47 @@ class Turn(Table):
     state: Mapped[str]
     model: Mapped[str | None]
     message: Mapped[str | None]
+    page: Mapped[int | None]
     answer_to: Mapped[int | None]
     prompt_tokens: Mapped[int | None]
     completion_tokens: Mapped[int | None]
     created_at: Mapped[datetime]
+
+
+class Rating(Table):
+    """What a person thinks of an answer: ``value`` 1 or -1. One of each person and answer."""
+
+    __tablename__ = "ratings"
+    __table_args__ = (UniqueConstraint("answer_id", "person_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    answer_id: Mapped[int] = mapped_column(ForeignKey("turns.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    value: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class Suggestion(Table):
+    """A better answer from a person. ``state``: asked (their next message here is it), given, withdrawn."""
+
+    __tablename__ = "suggestions"
+    __table_args__ = (Index("ix_suggestions_person_id_state", "person_id", "state"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    answer_id: Mapped[int] = mapped_column(ForeignKey("turns.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
+    text: Mapped[str] = mapped_column(LongText)
+    state: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Chat(Table):
+    """What is known of a chat beyond its conversations. ``state``: open, or shut (the bot may not write there)."""
+
+    __tablename__ = "chats"
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    chat: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    changed_at: Mapped[datetime]
 
 
 class OutboxRow(Table):

@@ -1,17 +1,23 @@
-"""Brings content to platforms at the pace of each place: one worker a chat, one request in flight.
+"""Brings content to platforms at the pace of each chat: one call at a time to a chat, fair between chats.
 
-Finals (``send``, ``edit``) are never dropped and are repeated for as long as the platform says "not now". Previews
-are: only the newest of a message waits, and a final of the same message replaces it. A chat that is told to slow
-down waits alone.
+Whatever goes to a chat (answers, cards, notices) stands in its lane and shares its pace. A chat that is told to wait
+waits alone. When the platform's sum of calls is reached, finals go before notices, notices before first words, first
+words before previews, and among equals whoever has waited longest.
+
+Finals (``send``, ``edit``, the end of a :class:`Show`) are never dropped and are repeated for as long as the platform
+says "not now". A preview is whatever is newest when its turn comes.
 """
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from enum import IntEnum
+from functools import partial
+from typing import Protocol
 
+from bot.answering.budget import Budget
 from bot.answering.clock import Clock, SystemClock
 from bot.chat.content import Content
 from bot.chat.errors import PlatformError, Throttled, Unavailable, Unconfirmed
@@ -22,46 +28,138 @@ log = logging.getLogger(__name__)
 
 # Wraps one attempt of a send, for those who must know when exactly it is under way.
 Around = Callable[[Callable[[], Awaitable[MessageRef]]], Awaitable[MessageRef]]
+Call = Callable[[], Awaitable[None]]
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 1.0, 60.0
+_CLOSING_SECONDS = 5.0
 
 
-class Gate:
-    """The sum of all calls to a platform: at most ``per_second``, evenly spaced once a burst is used up."""
+class Urgency(IntEnum):
+    """Who goes first when not everybody can."""
 
-    def __init__(self, per_second: float, clock: Clock) -> None:
-        self._spacing = 1 / per_second
-        self._burst = per_second
-        self._clock = clock
-        self._free_at = 0.0
-
-    async def pass_through(self) -> None:
-        """Return when one more call may be made."""
-        now = self._clock.now()
-        self._free_at = max(self._free_at, now - self._burst * self._spacing) + self._spacing
-        if self._free_at > now:
-            await self._clock.sleep(self._free_at - now)
+    FINAL = 0
+    NOTICE = 1
+    FIRST = 2
+    PREVIEW = 3
 
 
-@dataclass(slots=True)
-class _Final:
-    call: Callable[[], Awaitable[Any]]
+class Show(Protocol):
+    """Something whose newest state is to be seen in one chat."""
+
+    def due(self) -> tuple[Urgency, float] | None:
+        """How urgent its next call is, and from when on it may be made; None: nothing is to be shown for now."""
+        ...
+
+    def take(self) -> Call | None:
+        """The next call, made of the newest state; None if there turns out to be nothing new. Called once a turn."""
+        ...
+
+    def fail(self, error: Exception) -> bool:
+        """The call that was taken failed, not for being too early. True: it is to be tried again after a while."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will come any more."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Once:
+    """One call that somebody waits for."""
+
+    call: Callable[[], Awaitable[MessageRef | None]]
+    urgency: Urgency
+    since: float
     repeatable: bool
-    outcome: asyncio.Future[Any]
-    replaces: MessageRef | None
+    outcome: asyncio.Future[MessageRef | None]
+
+    def due(self) -> tuple[Urgency, float] | None:
+        return None if self.over else (self.urgency, self.since)
+
+    def take(self) -> Call:
+        return self._make
+
+    async def _make(self) -> None:
+        result = await self.call()
+        if not self.outcome.done():
+            self.outcome.set_result(result)
+
+    def fail(self, error: Exception) -> bool:
+        if self.repeatable and isinstance(error, Unconfirmed):
+            return True
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
+        return False
+
+    @property
+    def over(self) -> bool:
+        return self.outcome.done()
 
 
-@dataclass(slots=True)
-class _Lane:
-    """All that goes to one chat."""
+@dataclass(slots=True, eq=False)
+class _Preview:
+    """The newest state of a message that nobody waits for."""
 
     platform: Platform
+    ref: MessageRef
+    content: Content
+    since: float
+    over: bool = False
+
+    def due(self) -> tuple[Urgency, float] | None:
+        return None if self.over else (Urgency.PREVIEW, self.since)
+
+    def take(self) -> Call:
+        return partial(self._make, self.content)
+
+    async def _make(self, content: Content) -> None:
+        await self.platform.edit(self.ref, content)
+        self.over = self.content is content
+
+    def fail(self, error: Exception) -> bool:
+        # The final of this message will meet the same trouble and tell; a preview only costs its time.
+        log.info("a preview was not shown: %s", type(error).__name__)
+        self.over = True
+        return False
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """All that goes to one chat. ``free_at``: no call before."""
+
     interval: float
-    finals: deque[_Final] = field(default_factory=deque)
-    previews: dict[MessageRef, Content] = field(default_factory=dict)
+    shows: list[Show] = field(default_factory=list)
     free_at: float = 0.0
     backoff: float = 0.0
-    worker: asyncio.Task[None] | None = None
+    busy: bool = False
+
+    def next(self, now: float) -> tuple[Urgency, float, Show] | None:
+        """What may go now and most urgently, else what may go first."""
+        ready: tuple[Urgency, float, Show] | None = None
+        later: tuple[Urgency, float, Show] | None = None
+        for show in self.shows:
+            wanted = show.due()
+            if wanted is None:
+                continue
+            urgency, at = wanted[0], max(wanted[1], self.free_at)
+            if at > now:
+                later = (urgency, at, show) if later is None or at < later[1] else later
+            elif ready is None or (urgency, at) < ready[:2]:
+                ready = (urgency, at, show)
+        return ready or later
+
+
+@dataclass(slots=True, eq=False)
+class _Post:
+    """All that goes to one platform."""
+
+    platform: Platform
+    budget: Budget
+    lanes: dict[str, _Lane] = field(default_factory=dict)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    calls: set[asyncio.Task[None]] = field(default_factory=set)
+    clerk: asyncio.Task[None] | None = None
 
 
 class Courier:
@@ -69,21 +167,21 @@ class Courier:
 
     def __init__(self, platforms: Mapping[str, Platform], clock: Clock | None = None) -> None:
         self._platforms = platforms
-        self._clock = clock or SystemClock()
-        self._lanes: dict[tuple[str, str], _Lane] = {}
-        self._gates: dict[str, Gate] = {}
+        self.clock = clock or SystemClock()
+        self._posts: dict[str, _Post] = {}
 
-    def text_units(self, place: Place) -> int:
-        """How long a page may be at this place, in UTF-16 units."""
-        return self._platforms[place.platform].limits.text_units
+    def platform(self, place: Place) -> Platform:
+        """The platform of a place."""
+        return self._platforms[place.platform]
 
     def progress_interval(self, place: Place) -> float:
         """Least seconds between two edits of a card that only shows progress."""
-        return self._platforms[place.platform].limits.progress(place)
+        return self.platform(place).limits.progress(place)
 
     async def typing(self, place: Place) -> None:
-        """Show that an answer is being made."""
-        await self._platforms[place.platform].typing(place)
+        """Show that an answer is being made, unless more important things are on their way."""
+        if self._post(place).budget.spare(self.clock.now()):
+            await self.platform(place).typing(place)
 
     async def send(
         self,
@@ -98,134 +196,182 @@ class Courier:
         ``Refused`` and ``Blocked`` as the platform does; waits through everything else. ``around`` is given each
         attempt when its turn has come.
         """
-        platform = self._platforms[place.platform]
+        platform = self.platform(place)
 
         def attempt() -> Awaitable[MessageRef]:
             return platform.send(place, content, key=key, reply_to=reply_to)
 
-        reference = await self._enqueue(
-            place,
-            attempt if around is None else lambda: around(attempt),
-            repeatable=platform.limits.repeatable_sends,
-            replaces=None,
-        )
-        assert isinstance(reference, MessageRef)
+        call = attempt if around is None else lambda: around(attempt)
+        reference = await self._once(place, call, Urgency.NOTICE, repeatable=platform.limits.repeatable_sends)
+        assert reference is not None
         return reference
 
     async def edit(self, ref: MessageRef, content: Content) -> None:
         """Replace what a message shows, for good. Raises ``Vanished``, ``Refused`` and ``Blocked``."""
-        platform = self._platforms[ref.place.platform]
-        await self._enqueue(ref.place, lambda: platform.edit(ref, content), repeatable=True, replaces=ref)
+        platform = self.platform(ref.place)
+        for show in self._lane(ref.place).shows:
+            if isinstance(show, _Preview) and show.ref == ref:
+                show.over = True
+        await self._once(ref.place, lambda: platform.edit(ref, content), Urgency.NOTICE, repeatable=True)
 
     def preview(self, ref: MessageRef, content: Content) -> None:
         """Show this soon, unless something newer comes first. Never raises."""
         lane = self._lane(ref.place)
-        lane.previews[ref] = content
-        self._wake(lane)
+        for show in lane.shows:
+            if isinstance(show, _Preview) and show.ref == ref and not show.over:
+                show.content = content
+                return
+        self.show(ref.place, _Preview(self.platform(ref.place), ref, content, self.clock.now()))
+
+    def show(self, place: Place, show: Show) -> None:
+        """Put something into a chat's lane; it stays until it is over."""
+        self._lane(place).shows.append(show)
+        self.wake(place)
+
+    def wake(self, place: Place) -> None:
+        """Something in this chat's lane has become due, or more urgent."""
+        post = self._post(place)
+        post.wake.set()
+        if post.clerk is None:
+            post.clerk = asyncio.get_running_loop().create_task(self._serve(post))
 
     async def close(self) -> None:
         """Drop previews, wait for finals that are on their way for a moment, then stop."""
-        workers = []
-        for lane in self._lanes.values():
-            lane.previews.clear()
-            if lane.worker:
-                workers.append(lane.worker)
-        if workers:
-            _, late = await asyncio.wait(workers, timeout=5)
-            for worker in late:
-                worker.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _CLOSING_SECONDS
+        for post in self._posts.values():
+            for lane in post.lanes.values():
+                lane.shows = [show for show in lane.shows if isinstance(show, _Once)]
+            waiting = [show.outcome for lane in post.lanes.values() for show in lane.shows if isinstance(show, _Once)]
+            if waiting:
+                await asyncio.wait(waiting, timeout=max(0.0, until - loop.time()))
+            if post.calls:
+                await asyncio.wait(post.calls, timeout=max(0.0, until - loop.time()))
+        for post in self._posts.values():
+            ending = [*post.calls, *([post.clerk] if post.clerk else [])]
+            for task in ending:
+                task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
+            for lane in post.lanes.values():
+                for show in lane.shows:
+                    if isinstance(show, _Once) and not show.outcome.done():
+                        show.outcome.cancel()
+        self._posts.clear()
 
-    async def _enqueue(
-        self, place: Place, call: Callable[[], Awaitable[Any]], *, repeatable: bool, replaces: MessageRef | None
-    ) -> Any:
-        lane = self._lane(place)
-        outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        lane.finals.append(_Final(call, repeatable, outcome, replaces))
-        if replaces is not None:
-            lane.previews.pop(replaces, None)
-        self._wake(lane)
+    async def _once(
+        self,
+        place: Place,
+        call: Callable[[], Awaitable[MessageRef | None]],
+        urgency: Urgency,
+        *,
+        repeatable: bool,
+    ) -> MessageRef | None:
+        outcome: asyncio.Future[MessageRef | None] = asyncio.get_running_loop().create_future()
+        self.show(place, _Once(call, urgency, self.clock.now(), repeatable, outcome))
         return await outcome
+
+    def _post(self, place: Place) -> _Post:
+        if place.platform not in self._posts:
+            platform = self._platforms[place.platform]
+            self._posts[place.platform] = _Post(platform, Budget(platform.limits.calls_per_second))
+        return self._posts[place.platform]
 
     def _lane(self, place: Place) -> _Lane:
         # By chat and not by thread: a platform counts what goes to a chat.
-        key = (place.platform, place.chat)
-        if key not in self._lanes:
-            platform = self._platforms[place.platform]
-            self._lanes[key] = _Lane(platform, platform.limits.interval(place))
-        return self._lanes[key]
+        post = self._post(place)
+        if place.chat not in post.lanes:
+            post.lanes[place.chat] = _Lane(post.platform.limits.interval(place))
+        return post.lanes[place.chat]
 
-    def _gate(self, platform: Platform) -> Gate:
-        if platform.name not in self._gates:
-            self._gates[platform.name] = Gate(platform.limits.calls_per_second, self._clock)
-        return self._gates[platform.name]
-
-    def _wake(self, lane: _Lane) -> None:
-        if lane.worker is None or lane.worker.done():
-            lane.worker = asyncio.get_running_loop().create_task(self._work(lane))
-
-    async def _work(self, lane: _Lane) -> None:
-        while lane.finals or lane.previews:
-            wait = lane.free_at - self._clock.now()
+    async def _serve(self, post: _Post) -> None:
+        """Give every call its turn, for ever."""
+        while True:
+            post.wake.clear()
+            now = self.clock.now()
+            turn, later = self._choose(post, now)
+            if turn is None:
+                await self._pause(post, None if later is None else later - now)
+                continue
+            wait = post.budget.wait(now)
             if wait > 0:
-                await self._clock.sleep(wait)
-            await self._gate(lane.platform).pass_through()
-            if lane.finals:
-                await self._deliver_final(lane)
-            elif lane.previews:
-                ref = next(iter(lane.previews))
-                await self._deliver_preview(lane, ref, lane.previews.pop(ref))
+                # Whoever is most urgent then goes, be it somebody who comes meanwhile.
+                await self.clock.sleep(wait)
+                continue
+            lane, show = turn
+            call = show.take()
+            if call is None:
+                continue
+            post.budget.take(now)
+            lane.busy = True
+            task = asyncio.get_running_loop().create_task(self._make(post, lane, show, call))
+            post.calls.add(task)
+            task.add_done_callback(post.calls.discard)
 
-    async def _deliver_final(self, lane: _Lane) -> None:
-        final = lane.finals[0]
-        if final.outcome.cancelled():
-            lane.finals.popleft()
+    def _choose(self, post: _Post, now: float) -> tuple[tuple[_Lane, Show] | None, float | None]:
+        """Whose turn it is; else when that may change by itself."""
+        best: tuple[Urgency, float, _Lane, Show] | None = None
+        later: float | None = None
+        idle = []
+        for chat, lane in post.lanes.items():
+            if lane.busy:
+                continue
+            wanted = lane.next(now)
+            if wanted is None:
+                if lane.free_at <= now:
+                    lane.shows = [show for show in lane.shows if not show.over]
+                    if not lane.shows:
+                        idle.append(chat)
+                continue
+            urgency, at, show = wanted
+            if at > now:
+                later = at if later is None else min(later, at)
+            elif best is None or (urgency, at) < best[:2]:
+                best = (urgency, at, lane, show)
+        for chat in idle:
+            del post.lanes[chat]
+        return (None if best is None else best[2:]), later
+
+    async def _pause(self, post: _Post, seconds: float | None) -> None:
+        if seconds is None:
+            await post.wake.wait()
             return
+        woken = asyncio.ensure_future(post.wake.wait())
+        timer = asyncio.ensure_future(self.clock.sleep(seconds))
         try:
-            result = await final.call()
+            await asyncio.wait({woken, timer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (woken, timer):
+                task.cancel()
+            await asyncio.gather(woken, timer, return_exceptions=True)
+
+    async def _make(self, post: _Post, lane: _Lane, show: Show, call: Call) -> None:
+        begun = self.clock.now()
+        try:
+            await call()
         except Throttled as error:
-            lane.free_at = self._clock.now() + error.retry_after
+            lane.free_at = self.clock.now() + error.retry_after
         except Unavailable:
             self._back_off(lane)
-        except Unconfirmed as error:
-            if final.repeatable:
+        except Exception as error:  # noqa: BLE001 - whoever waits for the outcome must get it, whatever it is
+            if show.fail(error):
                 self._back_off(lane)
             else:
-                self._settle(lane, final, error)
-        except PlatformError as error:
-            self._settle(lane, final, error)
-        except asyncio.CancelledError:
-            final.outcome.cancel()
-            raise
-        except Exception as error:  # noqa: BLE001 - whoever waits for the outcome must get it, whatever it is
-            self._settle(lane, final, error)
+                lane.free_at = max(begun + lane.interval, self.clock.now() + lane.interval - self._jitter(post, lane))
+            if not isinstance(error, PlatformError):
+                log.warning("a call failed by a mistake of ours: %s", type(error).__name__)
         else:
             lane.backoff = 0.0
-            self._settle(lane, final, result)
+            lane.free_at = max(begun + lane.interval, self.clock.now() + lane.interval - self._jitter(post, lane))
+        finally:
+            lane.busy = False
+            with suppress(ValueError):
+                if show.over:
+                    lane.shows.remove(show)
+            post.wake.set()
 
-    async def _deliver_preview(self, lane: _Lane, ref: MessageRef, content: Content) -> None:
-        try:
-            await lane.platform.edit(ref, content)
-        except Throttled as error:
-            lane.free_at = self._clock.now() + error.retry_after
-            lane.previews.setdefault(ref, content)
-        except PlatformError as error:
-            # The final of this message will meet the same trouble and tell; a preview only costs its time.
-            log.info("a preview was not shown: %s", type(error).__name__)
-            lane.free_at = self._clock.now() + lane.interval
-        else:
-            lane.free_at = self._clock.now() + lane.interval
-
-    def _settle(self, lane: _Lane, final: _Final, result: object) -> None:
-        lane.finals.popleft()
-        lane.free_at = self._clock.now() + lane.interval
-        if final.outcome.done():
-            return
-        if isinstance(result, Exception):
-            final.outcome.set_exception(result)
-        else:
-            final.outcome.set_result(result)
+    def _jitter(self, post: _Post, lane: _Lane) -> float:
+        return min(post.platform.limits.jitter, lane.interval)
 
     def _back_off(self, lane: _Lane) -> None:
         lane.backoff = min(max(_FIRST_BACKOFF, lane.backoff * 2), _LONGEST_BACKOFF)
-        lane.free_at = self._clock.now() + lane.backoff
+        lane.free_at = self.clock.now() + lane.backoff

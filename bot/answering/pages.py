@@ -1,25 +1,34 @@
 """Cuts a growing Markdown text into pages that stand by themselves.
 
-A page ends at a paragraph, else a line, else a sentence, else a word, else between two characters, never inside a
-surrogate pair. A code fence that is open at the cut is closed there and opened again, with its language, on the next
-page. Pages that are full never change when the text grows: what was shown stays as it was shown.
+A page ends at a block (a paragraph, an item, a table's row), else at a line, a sentence, a word, else between two
+characters as people see them; never inside a link, a code span or marked words. A code fence or a table that is open
+at the cut is closed there and begun again, with its language or its head, on the next page. Pages that are full never
+change when the text grows: what was shown stays as it was shown.
 """
 
 import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n`]*)$", re.MULTILINE)
-_BREAKS = (
-    re.compile(r"\n\s*\n"),
-    re.compile(r"\n"),
-    re.compile(r"[。！？!?；;…]+[”’\"')）】]*\s*|\.\s+"),
-    re.compile(r"\s+|[，、,]"),
-)
+import regex
+
+from bot.answering.outline import Fence, Outline, outline
+
+Fits = Callable[[str], bool]
+
+_LINE = re.compile(r"\n+")
+_SENTENCE = re.compile(r"[。！？!?；;…]+[”’\"')）】]*\s*|\.[”’\"')]*\s+")
+_WORD = re.compile(r"\s+|[，、,]")
+_GRAPHEME = regex.compile(r"\X")
+# A break in the first half would leave a page nearly empty: the next kind of break is looked for instead.
+_LEAST = 0.5
 
 
 def units(text: str) -> int:
     """Length in UTF-16 units, in which platforms count."""
-    return len(text) + sum(1 for character in text if ord(character) > 0xFFFF)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,71 +39,81 @@ class Cut:
     rest: str
 
 
-def open_fence(text: str) -> tuple[str, str] | None:
-    """The fence (marker, language) that is open at the end of a text."""
-    fence: tuple[str, str] | None = None
-    for match in _FENCE.finditer(text):
-        marker, info = match.group(1), match.group(2).strip()
-        if fence is None:
-            fence = (marker, info)
-        elif marker[0] == fence[0][0] and len(marker) >= len(fence[0]) and not info:
-            fence = None
-    return fence
+def cut(text: str, most: int, fits: Fits) -> Cut | None:
+    """The first full page of a text; None while all of it fits.
 
-
-def balanced(text: str) -> str:
-    """The text with an open code fence closed, so that a prefix of an answer can be shown."""
-    fence = open_fence(text)
-    if fence is None:
-        return text
-    return f"{text.rstrip(chr(10))}\n{fence[0]}"
-
-
-def cut(text: str, limit: int) -> Cut | None:
-    """The first full page of a text longer than ``limit`` UTF-16 units; None while it fits."""
-    if units(balanced(text)) <= limit:
+    ``fits`` says whether a page can be shown; what has more than ``most`` characters never does.
+    """
+    if len(text) <= most and fits(text):
         return None
-    # Room for the marker that closes a fence at the cut; a fence of ours is at most this long.
-    room = limit - 8
-    prefix = _prefix(text, room)
-    position = _break_position(prefix, room)
-    page, rest = text[:position], text[position:]
-    fence = open_fence(page)
-    if fence is not None:
-        page = balanced(page)
-        rest = f"{fence[0]}{fence[1]}\n{rest.lstrip(chr(10))}"
-    else:
-        page, rest = page.rstrip(), rest.lstrip()
-    return Cut(page, rest)
+    # What lies behind the next page does not change where it ends.
+    seen = _Text(text[: 2 * most + 1000])
+    longest = seen.longest(most, fits)
+    for position in seen.breaks(longest):
+        found = seen.at(position, text)
+        if fits(found.page) and len(found.rest) < len(text):
+            return found
+    position = max(longest, 1)
+    return Cut(text[:position], text[position:])
 
 
-def _prefix(text: str, limit: int) -> str:
-    if units(text) <= limit:
-        return text
-    count = 0
-    for index, character in enumerate(text):
-        count += 2 if ord(character) > 0xFFFF else 1
-        if count > limit:
-            return text[:index]
-    return text
+class _Text:
+    """A text with its outline."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def outline(self) -> Outline:
+        return outline(self.text)
+
+    @cached_property
+    def graphemes(self) -> list[int]:
+        return [match.end() for match in _GRAPHEME.finditer(self.text)]
+
+    def longest(self, most: int, fits: Fits) -> int:
+        """The end of the longest beginning that fits, between two characters; 0 if not even one does."""
+        low, high = 0, bisect_right(self.graphemes, most)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if fits(self.at(self.graphemes[middle - 1], self.text).page):
+                low = middle
+            else:
+                high = middle - 1
+        return self.graphemes[low - 1] if low else 0
+
+    def breaks(self, longest: int) -> Iterator[int]:
+        """Where the page may end, the best place first."""
+        least = int(longest * _LEAST)
+        blocks = [at for at in self.outline.blocks if least < at <= longest]
+        yield from reversed(blocks)
+        fence = self.outline.fence_at(longest)
+        kinds = (_LINE,) if fence is not None and fence.content < least else (_LINE, _SENTENCE, _WORD)
+        for kind in kinds:
+            ends = [match.end() for match in kind.finditer(self.text, 0, longest)]
+            yield from (at for at in reversed(ends) if least < at and not self.outline.holds(at))
+        yield from (at for at in reversed(self._up_to(longest)) if not self.outline.holds(at))
+        # A link longer than a page: nothing better than to cut it.
+        yield from reversed(self._up_to(longest)[-1:])
+
+    def _up_to(self, longest: int) -> list[int]:
+        return self.graphemes[: bisect_right(self.graphemes, longest)]
+
+    def at(self, position: int, whole: str) -> Cut:
+        """The page that ends here, and the rest of the ``whole`` text, each closed and begun so that it stands."""
+        page, rest = self.text[:position], whole[position:]
+        fence = self.outline.fence_at(position)
+        if fence is not None:
+            return Cut(_closed(page, fence), _begun(rest, fence))
+        table = self.outline.table_at(position)
+        if table is not None:
+            return Cut(page.rstrip(), self.text[table.begin : table.body] + rest)
+        return Cut(page.rstrip(), rest.lstrip("\n") if page.endswith("\n") else rest.lstrip())
 
 
-def _break_position(prefix: str, room: int) -> int:
-    # A break in the first half would leave a page nearly empty: the next kind of break is looked for instead.
-    least = len(prefix) // 2
-    fence = open_fence(prefix)
-    for index, pattern in enumerate(_BREAKS):
-        if fence is not None and index > 1:
-            break
-        ends = [match.end() for match in pattern.finditer(prefix) if match.end() > least]
-        if ends:
-            return ends[-1]
-    position = len(prefix)
-    # Keep what is joined together: combining marks, variation selectors and zero-width joiners follow their base.
-    while position > least and (_joins(prefix[position - 1]) or (position < len(prefix) and _joins(prefix[position]))):
-        position -= 1
-    return position or room
+def _closed(page: str, fence: Fence) -> str:
+    return f"{page.rstrip(chr(10))}\n{fence.indent}{fence.marker}"
 
 
-def _joins(character: str) -> bool:
-    return character in "\u200d\ufe0f\u20e3" or 0x1F3FB <= ord(character) <= 0x1F3FF or 0x300 <= ord(character) <= 0x36F
+def _begun(rest: str, fence: Fence) -> str:
+    return f"{fence.indent}{fence.marker}{fence.info}\n{rest.removeprefix(chr(10))}"

@@ -1,15 +1,44 @@
 """The buttons under an answer."""
 
-from bot.chat.content import Button
+from bot.chat.content import Button, Card, Paragraph
 from bot.chat.keypad import Keypad
 from bot.locales import Translator
 
 
-def during(t: Translator, keypad: Keypad, conversation_id: int) -> tuple[tuple[Button, ...], ...]:
+def during(t: Translator, keypad: Keypad, answer_id: int) -> tuple[tuple[Button, ...], ...]:
     """While the model speaks."""
-    return ((keypad.press(t("button.stop"), "talk.stop", conversation=conversation_id),),)
+    return ((keypad.press(t("button.stop"), "talk.stop", answer=answer_id),),)
 
 
-def after(t: Translator, keypad: Keypad, answer_id: int) -> tuple[tuple[Button, ...], ...]:
-    """When it is done."""
-    return ((keypad.press(t("button.retry"), "talk.retry", answer=answer_id),),)
+def after(
+    t: Translator, keypad: Keypad, answer_id: int, *, rateable: bool, unfinished: bool
+) -> tuple[tuple[Button, ...], ...]:
+    """When it is done. Only a whole answer can be rated, and only one at its greatest length gone on with."""
+    again = keypad.press(t("button.retry"), "talk.retry", answer=answer_id)
+    if not rateable:
+        return ((again,),)
+    row = (
+        again,
+        keypad.press("👍", "talk.rate", answer=answer_id, value=1),
+        keypad.press("👎", "talk.rate", answer=answer_id, value=-1),
+        keypad.press("✏️", "talk.suggest", answer=answer_id),
+    )
+    if not unfinished:
+        return (row,)
+    return ((keypad.press(t("button.continue"), "talk.continue", answer=answer_id, once=True),), row)
+
+
+def suggest(t: Translator, keypad: Keypad, suggestion_id: int, person_id: int) -> Card:
+    """How to give a better answer."""
+    never_mind = keypad.press(
+        t("button.never_mind"), "talk.unsuggest", person_id=person_id, once=True, suggestion=suggestion_id
+    )
+    return Card(t("card.suggest"), (Paragraph(t("card.suggest.how")),), ((never_mind,),), rings=False)
+
+
+def suggested(t: Translator, keypad: Keypad, suggestion_id: int, person_id: int) -> Card:
+    """Thanks for one, and how to take it back."""
+    back = keypad.press(
+        t("button.take_back"), "talk.unsuggest", person_id=person_id, once=True, suggestion=suggestion_id
+    )
+    return Card(blocks=(Paragraph(t("card.suggested")),), buttons=((back,),), rings=False)

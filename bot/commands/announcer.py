@@ -14,6 +14,7 @@ from bot.locales import Translator, translator
 from bot.services.access import Access
 from bot.services.keys import Keys
 from bot.services.releases import Releases
+from bot.services.replies import Ending
 from bot.services.training import Training
 from storage.clock import now
 from storage.tables import Job
@@ -68,16 +69,19 @@ class Announcer:
         card = await self._keys.make(lambda keypad: job.progress(t, keypad, found, before, now()))
         self._courier.preview(ref, card)
 
-    async def during(self, t: Translator, conversation_id: int) -> Buttons:
+    async def during(self, t: Translator, answer_id: int) -> Buttons:
         """The buttons of an answer that is being made."""
         content = await self._keys.make(
-            lambda keypad: Answer("", AnswerState.WAITING, "", answer.during(t, keypad, conversation_id))
+            lambda keypad: Answer("", AnswerState.WAITING, "", answer.during(t, keypad, answer_id))
         )
         return content.buttons
 
-    async def after(self, t: Translator, answer_id: int) -> Buttons:
+    async def after(self, t: Translator, answer_id: int, ending: Ending) -> Buttons:
         """The buttons of an answer that is done."""
-        content = await self._keys.make(
-            lambda keypad: Answer("", AnswerState.DONE, "", answer.after(t, keypad, answer_id))
-        )
-        return content.buttons
+        rateable = ending.state == "done"
+
+        def make(keypad: Keypad) -> Answer:
+            buttons = answer.after(t, keypad, answer_id, rateable=rateable, unfinished=ending.unfinished)
+            return Answer("", AnswerState.DONE, "", buttons)
+
+        return (await self._keys.make(make)).buttons

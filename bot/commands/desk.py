@@ -14,12 +14,13 @@ from bot.answering.courier import Courier
 from bot.chat.codec import decode, encode
 from bot.chat.content import Card, Paragraph, Tone
 from bot.chat.errors import PlatformError, UserError
-from bot.chat.events import Ack, Event, Message, Press
+from bot.chat.events import Ack, Edit, Event, Message, Moved, Presence, Press
 from bot.chat.places import Account, MessageRef, Place, PlaceKind
 from bot.commands.context import Context
 from bot.commands.registry import Registry
 from bot.locales import DEFAULT_LANGUAGE, Translator, language_of, translator
 from bot.services.access import Access, Member, Role
+from bot.services.conversations import Conversations
 from bot.services.keys import Keys
 from finetune.errors import FineTuneError
 from storage.clock import now
@@ -48,6 +49,8 @@ class Desk:
         talk: Handle,
         receive: Handle,
         redeem: Handle,
+        reword: Callable[[Edit], Awaitable[None]],
+        conversations: Conversations,
     ) -> None:
         self._database = database
         self._access = access
@@ -57,6 +60,8 @@ class Desk:
         self._talk = talk
         self._receive = receive
         self._redeem = redeem
+        self._reword = reword
+        self._conversations = conversations
         self._lines: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._presses: dict[str, asyncio.Lock] = {}
@@ -69,8 +74,7 @@ class Desk:
             return Ack() if isinstance(event, Press) else None
         if isinstance(event, Press):
             return await self._handle_press(event)
-        if isinstance(event, Message):
-            self._line_up(event)
+        self._line_up(event)
         return None
 
     async def left_over(self) -> list[Event]:
@@ -86,7 +90,7 @@ class Desk:
         for event in events:
             if isinstance(event, Press):
                 self._spawn(self._press_again(event))
-            elif isinstance(event, Message):
+            else:
                 self._line_up(event)
 
     async def _press_again(self, event: Press) -> None:
@@ -113,9 +117,9 @@ class Desk:
             # What it was to handle is still stored as open, and is handled at the next start.
             log.error("an event was not handled", exc_info=error)
 
-    def _line_up(self, event: Message) -> None:
+    def _line_up(self, event: Message | Edit | Moved | Presence) -> None:
         key = (event.place.platform, event.place.chat, event.place.thread)
-        if event.uploads or self._is_beside(event.text):
+        if isinstance(event, Message) and (event.uploads or self._is_beside(event.text)):
             self._spawn(self._handle_message(event))
             return
         before = self._lines.get(key)
@@ -127,10 +131,29 @@ class Desk:
         found = self._registry.find(text)
         return found is not None and found[0] is not None and found[0].beside
 
-    async def _after(self, before: asyncio.Task[None] | None, event: Message) -> None:
+    async def _after(self, before: asyncio.Task[None] | None, event: Message | Edit | Moved | Presence) -> None:
         if before is not None:
             await asyncio.wait([before])
-        await self._handle_message(event)
+        if isinstance(event, Message):
+            await self._handle_message(event)
+        else:
+            await self._note(event)
+
+    async def _note(self, event: Edit | Moved | Presence) -> None:
+        """What happened to a chat or a message, of which nobody awaits a word."""
+        await self._attempted(event)
+        try:
+            if isinstance(event, Edit):
+                await self._reword(event)
+            elif isinstance(event, Moved):
+                await self._conversations.moved(event.place, event.chat)
+            else:
+                await self._conversations.presence(event.place, writable=event.writable)
+        except UserError as error:
+            log.info("an edit was not taken: %s", error.key)
+        except Exception:
+            log.exception("error %s", secrets.token_hex(4))
+        await self._handled(event)
 
     async def _handle_message(self, event: Message) -> None:
         await self._attempted(event)

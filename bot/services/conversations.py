@@ -8,25 +8,27 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from bot.chat.content import Answer, AnswerState
-from bot.chat.errors import PlatformError, UserError
+from bot.answering.relay import Relay
+from bot.chat.errors import UserError
 from bot.chat.places import MessageRef, Place
 from bot.locales import translator
-from bot.services.access import Member
-from bot.services.replies import Means, Reply, place_of
+from bot.services.access import Member, Role
+from bot.services.replies import Ending, Means, Reply, place_of
+from storage.repositories import chats, feedback
 from storage.repositories import conversations as turns
 from storage.tables import Conversation, Turn
 
 log = logging.getLogger(__name__)
 
 _LONGEST_QUESTION = 8_000  # characters
+_CLOSING_SECONDS = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOver:
-    """Answers that were cut off, with their messages; conversations in which somebody still waits."""
+    """Answers that were cut off, with their places; conversations in which somebody still waits."""
 
-    cut: list[tuple[Turn, MessageRef]]
+    cut: list[tuple[Turn, Place]]
     waiting: list[int]
 
 
@@ -40,6 +42,10 @@ class Conversations:
         self._replies: dict[int, Reply] = {}
         # Conversations in which something new was stored since their worker last looked.
         self._fresh: set[int] = set()
+        # Answers to be gone on with, by conversation.
+        self._going_on: dict[int, Turn] = {}
+        # Conversations whose people were told that they have to wait for the answer that is being made.
+        self._told: set[int] = set()
         self._closing = False
 
     async def _at(self, place: Place) -> Conversation:
@@ -47,10 +53,11 @@ class Conversations:
             return await turns.at(session, place.platform, place.chat, place.thread, place.kind.value)
 
     async def ask(self, place: Place, member: Member, text: str, language: str, ref: MessageRef) -> bool:
-        """Store what somebody said and see that it is answered. True if another answer is under way before it."""
-        question = text.strip()
-        if len(question) > _LONGEST_QUESTION:
-            raise UserError("question_too_long", limit=_LONGEST_QUESTION, length=len(question))
+        """Store what somebody said and see that it is answered.
+
+        True if another answer is under way before it, and nobody here was told so yet.
+        """
+        question = _checked(text)
         async with self._database.transaction() as session:
             talk = await turns.at(session, place.platform, place.chat, place.thread, place.kind.value)
             # A process that died before it noted that it took this message in takes it in again.
@@ -65,24 +72,73 @@ class Conversations:
                     language=language,
                     message=ref.id,
                 )
-        busy = self._busy(talk.id)
+        busy = self._busy(talk.id) and talk.id not in self._told
+        if busy:
+            self._told.add(talk.id)
         self._begin(talk.id)
         return busy
 
-    async def stop(self, place: Place) -> bool:
-        """Stop the answer under way; the model itself stops. False if there is none."""
-        reply = self._replies.get((await self._at(place)).id)
-        return reply is not None and reply.stop()
+    async def reword(self, ref: MessageRef, text: str) -> bool:
+        """What a person asked says something else now; counts as long as it waits. False if it changes nothing."""
+        question = _checked(text)
+        async with self._database.transaction() as session:
+            talk = await turns.at(session, ref.place.platform, ref.place.chat, ref.place.thread, ref.place.kind.value)
+            return bool(question) and await turns.reword(session, talk.id, ref.id, question)
 
-    async def clear(self, place: Place) -> int:
+    async def stop(self, place: Place, member: Member, answer_id: int | None = None) -> bool:
+        """Stop the answer under way; the model itself stops. False if there is none, or not this one any more.
+
+        Raises ``UserError`` ``not_yours`` for somebody who neither asked nor leads.
+        """
+        reply = self._replies.get((await self._at(place)).id)
+        if reply is None or (answer_id is not None and reply.answer_id != answer_id):
+            return False
+        if member.role < Role.LEAD and not reply.asked_by(member.id):
+            raise UserError("answer_not_yours")
+        return reply.stop()
+
+    async def tidy(self, ref: MessageRef, answer_id: int) -> None:
+        """A message still offers to stop an answer that nobody makes any more: let it say how that ended."""
+        async with self._database.transaction() as session:
+            answer = await turns.turn(session, answer_id)
+        if answer is None or answer.state == "answering":
+            return
+        t = translator(answer.language)
+        note = t("talk.below") if answer.message not in (None, ref.id) else t("talk.interrupted")
+        text = answer.text if answer.message in (None, ref.id) and not answer.page else ""
+        await self._bring(answer, ref, text, note, page=0)
+
+    async def clear(self, place: Place, member: Member) -> int:
         """Begin anew; returns how many turns were in the context."""
-        await self.stop(place)
+        await self.stop(place, member)
         async with self._database.transaction() as session:
             talk = await turns.at(session, place.platform, place.chat, place.thread, place.kind.value)
             return await turns.clear(session, talk.id)
 
-    async def retry(self, place: Place, answer_id: int | None = None) -> None:
+    async def retry(self, place: Place, member: Member, answer_id: int | None = None) -> None:
         """Answer the last question again; the former answer leaves the context. Raises ``UserError``."""
+        talk = await self._quiet(place)
+        async with self._database.transaction() as session:
+            last = _last(await turns.last_answer(session, talk), answer_id)
+            asked = await turns.questions(session, last)
+            if member.role < Role.LEAD and not any(turn.person_id == member.id for turn in asked):
+                raise UserError("answer_not_yours")
+            for answer in await turns.answers_to(session, talk.id, last.answer_to):
+                await turns.revise(session, answer.id, state="superseded")
+            for turn in asked:
+                await turns.revise(session, turn.id, state="waiting")
+        self._begin(talk.id)
+
+    async def go_on(self, place: Place, answer_id: int) -> None:
+        """Go on with the last answer, which reached its greatest length. Raises ``UserError``."""
+        talk = await self._quiet(place)
+        async with self._database.transaction() as session:
+            last = _last(await turns.last_answer(session, talk), answer_id)
+        self._going_on[talk.id] = last
+        self._begin(talk.id)
+
+    async def _quiet(self, place: Place) -> Conversation:
+        """The conversation of a place in which nothing is being said. Raises ``UserError``."""
         talk = await self._at(place)
         reply = self._replies.get(talk.id)
         if reply is not None and reply.speaking:
@@ -90,20 +146,26 @@ class Conversations:
         if self._busy(talk.id):
             # Its last word is shown and only its bookkeeping is left: a quick tap need not be refused.
             await asyncio.wait([self._workers[talk.id]])
+        return talk
+
+    async def show_last(self, place: Place, key: str) -> None:
+        """Show the last answer once more. Raises ``UserError`` if there is none."""
+        talk = await self._at(place)
         async with self._database.transaction() as session:
             last = await turns.last_answer(session, talk)
-            if last is None or last.answer_to is None:
-                raise UserError("nothing_to_retry")
-            if answer_id is not None and last.id != answer_id:
-                raise UserError("answer_not_last")
-            await turns.revise(session, last.id, state="superseded")
-            await turns.revise(session, last.answer_to, state="waiting")
-        self._begin(talk.id)
+        if last is None or not last.text:
+            raise UserError("nothing_answered")
+        t = translator(last.language)
+        relay = Relay(self._means.courier, place, f"last:{key}")
+        relay.begin(t("talk.waiting"))
+        relay.grow(last.text)
+        await relay.finish("", await self._means.buttons.after(t, last.id, Ending(last.state)))
 
     async def forget(self, member: Member) -> int:
-        """Delete what a person said and was answered."""
+        """Delete what a person said, was answered and thought of answers."""
         assert member.id is not None
         async with self._database.transaction() as session:
+            await feedback.forget(session, member.id)
             return await turns.forget(session, member.id)
 
     async def said_by(self, member: Member) -> list[Turn]:
@@ -112,34 +174,64 @@ class Conversations:
         async with self._database.transaction() as session:
             return await turns.said_by(session, member.id)
 
+    async def moved(self, place: Place, chat: str) -> None:
+        """All that was in a chat goes on under another id."""
+        async with self._database.transaction() as session:
+            await chats.move(session, place.platform, place.chat, chat)
+
+    async def presence(self, place: Place, *, writable: bool) -> None:
+        """Whether the bot may write in a chat has changed."""
+        async with self._database.transaction() as session:
+            await chats.mark(session, place.platform, place.chat, "open" if writable else "shut")
+
     async def left_over(self) -> LeftOver:
         """What a dead process left half-way, marked so. To be asked before anything new comes in."""
         async with self._database.transaction() as session:
-            cut = await turns.in_flight(session)
             found = []
-            for answer in cut:
+            for answer in await turns.in_flight(session):
                 talk = await turns.get(session, answer.conversation_id)
+                if talk is None:
+                    continue
+                if answer.message is None and not answer.text:
+                    # Nothing of it was seen: it is answered as if asked just now.
+                    await turns.revise(session, answer.id, state="superseded")
+                    await turns.ask_again(session, talk.id)
+                    continue
                 await turns.revise(session, answer.id, state="interrupted")
                 await turns.answered(session, answer.conversation_id)
-                if talk is not None and answer.message is not None:
-                    found.append((answer, MessageRef(place_of(talk), answer.message)))
+                found.append((answer, place_of(talk)))
             waiting = [talk.id for talk in await turns.conversations_waiting(session)]
         return LeftOver(found, waiting)
 
     async def recover(self, left: LeftOver) -> None:
         """End honestly what was cut off, and answer who still waits. Once, after the platforms run."""
-        for answer, ref in left.cut:
-            await self._mark_interrupted(answer, ref)
         for conversation_id in left.waiting:
             self._begin(conversation_id)
+        await asyncio.gather(*(self._end(answer, place) for answer, place in left.cut))
 
-    async def _mark_interrupted(self, answer: Turn, ref: MessageRef) -> None:
+    async def _end(self, answer: Turn, place: Place) -> None:
+        """Give an answer that was cut off its last word, where it stands or else in a new message."""
+        note = translator(answer.language)("talk.interrupted")
+        ref = MessageRef(place, answer.message) if answer.message is not None else None
+        if ref is not None:
+            await self._bring(answer, ref, answer.text, note, page=answer.page or 0)
+            return
+        relay = Relay(self._means.courier, place, f"answer:{answer.id}:again")
+        relay.begin(note)
+        await self._finish(relay, answer, note, answer.text)
+
+    async def _bring(self, answer: Turn, ref: MessageRef, text: str, note: str, *, page: int) -> None:
+        relay = Relay(self._means.courier, ref.place, f"answer:{answer.id}:again")
+        relay.resume(text, page, ref)
+        await self._finish(relay, answer, note)
+
+    async def _finish(self, relay: Relay, answer: Turn, note: str, text: str = "") -> None:
+        relay.grow(text)
         t = translator(answer.language)
-        buttons = await self._means.buttons.after(t, answer.id)
-        try:
-            await self._means.courier.edit(ref, Answer(answer.text, AnswerState.DONE, t("talk.interrupted"), buttons))
-        except PlatformError as error:
-            log.warning("an interrupted answer could not be marked: %s", type(error).__name__)
+        buttons = await self._means.buttons.after(t, answer.id, Ending("interrupted"))
+        trouble = await relay.finish(note, buttons)
+        if trouble is not None:
+            log.warning("an interrupted answer could not be marked: %s", type(trouble).__name__)
 
     async def close(self) -> None:
         """End all answers under way with what is there, marked as interrupted."""
@@ -148,10 +240,11 @@ class Conversations:
             reply.interrupt()
         workers = [worker for worker in self._workers.values() if not worker.done()]
         if workers:
-            _, late = await asyncio.wait(workers, timeout=6)
+            _, late = await asyncio.wait(workers, timeout=_CLOSING_SECONDS)
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self._means.growing.close()
 
     def _busy(self, conversation_id: int) -> bool:
         worker = self._workers.get(conversation_id)
@@ -160,20 +253,25 @@ class Conversations:
     def _begin(self, conversation_id: int) -> None:
         self._fresh.add(conversation_id)
         if not self._busy(conversation_id) and not self._closing:
-            self._workers[conversation_id] = asyncio.create_task(self._work(conversation_id))
+            worker = asyncio.get_running_loop().create_task(self._work(conversation_id))
+            self._workers[conversation_id] = worker
+            worker.add_done_callback(lambda task: self._left(conversation_id, task))
+
+    def _left(self, conversation_id: int, task: asyncio.Task[None]) -> None:
+        if self._workers.get(conversation_id) is task:
+            del self._workers[conversation_id]
 
     async def _work(self, conversation_id: int) -> None:
         """Answer until nobody waits."""
         while not self._closing:
             self._fresh.discard(conversation_id)
-            async with self._database.transaction() as session:
-                waiting = await turns.waiting(session, conversation_id)
-                talk = await turns.get(session, conversation_id)
-            if not waiting or talk is None:
+            reply = await self._next(conversation_id)
+            if reply is None:
                 if conversation_id in self._fresh:
                     continue
                 return
-            reply = self._replies[conversation_id] = Reply(self._means, talk, waiting)
+            self._replies[conversation_id] = reply
+            self._told.discard(conversation_id)
             try:
                 await reply.run()
             except Exception:
@@ -181,3 +279,32 @@ class Conversations:
                 return
             finally:
                 del self._replies[conversation_id]
+
+    async def _next(self, conversation_id: int) -> Reply | None:
+        """What is to be answered now: the rest of an answer that people wish for, else all that waits."""
+        going_on = self._going_on.pop(conversation_id, None)
+        async with self._database.transaction() as session:
+            talk = await turns.get(session, conversation_id)
+            if talk is None:
+                return None
+            if going_on is not None:
+                asked = await turns.questions(session, going_on)
+                said = "".join(turn.text for turn in await turns.answers_to(session, talk.id, going_on.answer_to))
+                return Reply(self._means, talk, asked, said) if asked else None
+            waiting = await turns.waiting(session, conversation_id)
+        return Reply(self._means, talk, waiting) if waiting else None
+
+
+def _last(answer: Turn | None, answer_id: int | None) -> Turn:
+    if answer is None or answer.answer_to is None:
+        raise UserError("nothing_to_retry")
+    if answer_id is not None and answer.id != answer_id:
+        raise UserError("answer_not_last")
+    return answer
+
+
+def _checked(text: str) -> str:
+    question = text.strip()
+    if len(question) > _LONGEST_QUESTION:
+        raise UserError("question_too_long", limit=_LONGEST_QUESTION, length=len(question))
+    return question

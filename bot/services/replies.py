@@ -3,28 +3,39 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from bot.answering.clock import Clock
+from bot.answering.clock import Clock, within
 from bot.answering.courier import Courier
 from bot.answering.model import ChatModel, ModelError, Piece, Said
 from bot.answering.relay import Buttons, Relay
-from bot.chat.errors import PlatformError
+from bot.answering.repeats import repeats
+from bot.answering.thinking import Thinking
+from bot.chat.content import Card, Paragraph, Tone
+from bot.chat.errors import Blocked, Closed, PlatformError, Unconfirmed
 from bot.chat.places import MessageRef, Place, PlaceKind
 from bot.locales import Translator, translator
+from bot.services.growing import Growing
+from bot.services.prompts import Count, continued, fit, own_words
 from finetune.errors import FineTuneError
 from storage.database import Database
+from storage.repositories import chats
 from storage.repositories import conversations as turns
 from storage.tables import Conversation, Turn
 
 log = logging.getLogger(__name__)
 
-_KEEP_EVERY = 2.0  # seconds between two savings of a growing answer
 _TYPING_EVERY = 4.0
-_USUAL_ANSWER = 512  # tokens kept free for an answer whose sampling names no limit
+# Seconds without a first word after which people are told, and after which it is given up.
+FIRST_WORD_TOLD = 30.0
+FIRST_WORD_GIVEN_UP = 120.0
+# Waits before a model that is overloaded is asked again: as long as it says itself, else these, in seconds.
+BUSY_WAITS = (2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
+_LONGEST_BUSY_WAIT = 60.0
+_LOOK_FOR_REPEATS_EVERY = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +55,31 @@ class Voice:
 
 # Opens the voice that plain messages go to now, and holds its endpoint open.
 LiveVoice = Callable[[], AbstractAsyncContextManager[Voice]]
-Count = Callable[[Sequence[Said]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an answer ended, for the buttons under it: its ``state``, and whether it could go on."""
+
+    state: str
+    unfinished: bool = False
 
 
 class AnswerButtons(Protocol):
     """The buttons under an answer."""
 
-    async def during(self, t: Translator, conversation_id: int) -> Buttons:
+    async def during(self, t: Translator, answer_id: int) -> Buttons:
         """While the model speaks."""
         ...
 
-    async def after(self, t: Translator, answer_id: int) -> Buttons:
+    async def after(self, t: Translator, answer_id: int, ending: Ending) -> Buttons:
         """When it is done."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What every reply needs."""
+    """What every reply needs. ``thoughts``: what a model says to itself is shown, folded away."""
 
     database: Database
     courier: Courier
@@ -69,23 +87,32 @@ class Means:
     count: Count
     buttons: AnswerButtons
     clock: Clock
+    growing: Growing
+    thoughts: bool = False
 
 
 class Reply:
-    """Answers what waits in a conversation, once."""
+    """Answers what waits in a conversation, once; or goes on with an answer that reached its greatest length."""
 
-    def __init__(self, means: Means, talk: Conversation, waiting: Sequence[Turn]) -> None:
+    def __init__(
+        self, means: Means, talk: Conversation, waiting: Sequence[Turn], going_on_from: str | None = None
+    ) -> None:
         self._means = means
         self._talk = talk
         self._waiting = waiting
+        self._before = going_on_from
         self._t = translator(waiting[-1].language)
         self._place = place_of(talk)
         self._notes: list[str] = []
         self._state = "done"
         self._model: str | None = None
         self._told: dict[str, bool] = {}
-        self._text = ""
+        self._text: list[str] = []
+        self._length = self._looked_at = 0
         self._last = Piece()
+        self._thinking = Thinking()
+        self._answer: Turn | None = None
+        self._relay: Relay | None = None
         self._reading: asyncio.Task[None] | None = None
         self._stopped = False
 
@@ -93,6 +120,15 @@ class Reply:
     def speaking(self) -> bool:
         """Whether more may be said; after that only the last word is delivered and kept."""
         return self._reading is None or not self._reading.done()
+
+    @property
+    def answer_id(self) -> int | None:
+        """The answer that is being made, once it has a turn."""
+        return self._answer.id if self._answer else None
+
+    def asked_by(self, person_id: int | None) -> bool:
+        """Whether this answers something that a person said."""
+        return any(turn.person_id == person_id for turn in self._waiting)
 
     def stop(self) -> bool:
         """End it as the person wishes; False if it is over already."""
@@ -116,16 +152,55 @@ class Reply:
             answer = await turns.add(
                 session, self._talk.id, "assistant", "", "answering", language=last.language, answer_to=last.id
             )
-        stop = await self._means.buttons.during(self._t, self._talk.id)
+        self._answer = answer
+        stop = await self._means.buttons.during(self._t, answer.id)
         in_group = self._place.kind is PlaceKind.GROUP
         reply_to = MessageRef(self._place, last.message) if in_group and last.message else None
-        relay = Relay(self._means.courier, self._place, f"answer:{answer.id}", stop, reply_to)
-        await self._until_end(answer, relay)
-        await self._keep(answer, relay)
-        await relay.finish("\n".join(self._notes), await self._means.buttons.after(self._t, answer.id))
-        if relay.ref is not None:
+        self._relay = relay = Relay(
+            self._means.courier, self._place, f"answer:{answer.id}", stop, reply_to, self._standing
+        )
+        relay.begin(self._t("talk.waiting"))
+        try:
+            await self._until_end(answer, relay)
+            self._means.growing.remove(answer.id)
+            await self._keep(answer, relay)
+            ending = Ending(self._state, unfinished=self._last.finish == "length")
+            buttons = await self._means.buttons.after(self._t, answer.id, ending)
+            trouble = await relay.finish("\n".join(self._notes), buttons)
+        finally:
+            self._means.growing.remove(answer.id)
+            relay.abandon()
+        if trouble is not None:
+            await self._unshown(trouble)
+
+    async def _standing(self, page: int, ref: MessageRef) -> None:
+        """A page has a message: kept at once, so that a restart finds it."""
+        assert self._answer is not None
+        async with self._means.database.transaction() as session:
+            await turns.revise(session, self._answer.id, message=ref.id, page=page)
+            # Its last word may be kept at the same time, and must not be overwritten.
+            await turns.grow(session, self._answer.id, "".join(self._text))
+
+    async def _unshown(self, trouble: PlatformError) -> None:
+        """The answer is kept, and could not be brought to its chat."""
+        log.warning("an answer could not be shown: %s", type(trouble).__name__)
+        if isinstance(trouble, Closed):
+            await self._say_beside(self._t("talk.topic_closed"))
+        elif isinstance(trouble, Blocked):
             async with self._means.database.transaction() as session:
-                await turns.revise(session, answer.id, message=relay.ref.id)
+                await chats.mark(session, self._place.platform, self._place.chat, "shut")
+        elif isinstance(trouble, Unconfirmed):
+            # It may stand there. It is not sent again; whoever misses it finds it with /last.
+            log.info("whether the last word of answer %s arrived is not known", self.answer_id)
+
+    async def _say_beside(self, note: str) -> None:
+        """Tell the chat around a closed thread, once."""
+        key = f"answer:{self.answer_id}:closed"
+        card = Card(blocks=(Paragraph(note, Tone.MUTED),), rings=False)
+        try:
+            await self._means.courier.send(replace(self._place, thread=""), card, key=key)
+        except PlatformError as error:
+            log.warning("that a thread is closed could not be told: %s", type(error).__name__)
 
     async def _until_end(self, answer: Turn, relay: Relay) -> None:
         """Read the model to its end, a stop, an error, or the end of this process."""
@@ -143,17 +218,13 @@ class Reply:
             self._fail(self._t(f"talk.error.{error.code}"))
         except FineTuneError as error:
             self._fail(self._t(f"error.{error.code}", **error.fields))
-        except PlatformError as error:
-            self._fail("")
-            log.warning("an answer has no place to be shown: %s", type(error).__name__)
         except Exception:
             log.exception("an answer failed")
             self._fail(self._t("talk.error.broken"))
 
     def _fail(self, note: str) -> None:
-        self._state = "interrupted" if self._text else "failed"
-        if note:
-            self._notes.append(note)
+        self._state = "interrupted" if self._length else "failed"
+        self._notes.append(note)
 
     async def _keep(self, answer: Turn, relay: Relay) -> None:
         async with self._means.database.transaction() as session:
@@ -162,12 +233,11 @@ class Reply:
             await turns.revise(
                 session,
                 answer.id,
-                text=self._text,
+                text="".join(self._text),
                 state=self._state,
                 model=self._model,
                 prompt_tokens=self._last.prompt_tokens,
                 completion_tokens=self._last.completion_tokens,
-                message=relay.ref.id if relay.ref else None,
             )
             if self._told:
                 talk = await session.get_one(Conversation, self._talk.id)
@@ -178,87 +248,118 @@ class Reply:
         async with contextlib.AsyncExitStack() as stack:
             typing = asyncio.create_task(self._keep_typing())
             stack.callback(typing.cancel)
-            ref = await relay.begin(self._t("talk.waiting"))
             async with self._means.database.transaction() as session:
-                await turns.revise(session, answer.id, message=ref.id)
                 history = await turns.history(session, self._talk, self._waiting[0].id)
             voice = await stack.enter_async_context(self._means.voice())
             self._model = voice.label
-            if voice.untuned and not self._talk.base_told:
-                self._notes.append(self._t("talk.untuned"))
-                self._told["base_told"] = True
-            question = "\n".join(turn.text for turn in self._waiting)
-            prompt, dropped = fit(voice, own_words(voice, history), question, self._means.count)
-            if dropped and not self._talk.trim_told:
-                self._notes.append(self._t("talk.trimmed", n=dropped))
-                self._told["trim_told"] = True
-            if self._means.count(prompt) >= voice.window:
-                raise ModelError("too_long")
-            pieces = await stack.enter_async_context(contextlib.aclosing(voice.model.stream(prompt, voice.sampling)))
-            kept = self._means.clock.now()
+            prompt = self._prompt(voice, history)
+            self._means.growing.add(answer.id, self._text)
+            pieces = await stack.enter_async_context(contextlib.aclosing(self._pieces(voice, prompt, relay)))
             async for piece in pieces:
-                typing.cancel()
-                self._hear(piece)
-                relay.grow(piece.text)
-                if self._means.clock.now() - kept >= _KEEP_EVERY:
-                    kept = self._means.clock.now()
-                    async with self._means.database.transaction() as session:
-                        await turns.revise(session, answer.id, text=self._text)
+                if piece.text or piece.thought:
+                    typing.cancel()
+                if self._hear(piece, relay):
+                    break
+        if held := self._thinking.end():
+            self._speak(held, relay)
         if self._last.finish == "length":
             self._notes.append(self._t("talk.length"))
-        if not self._text.strip():
+        if not "".join(self._text).strip():
             self._notes.append(self._t("talk.empty"))
 
-    def _hear(self, piece: Piece) -> None:
-        self._text += piece.text
-        self._last = Piece(
-            "",
-            piece.finish or self._last.finish,
-            piece.prompt_tokens or self._last.prompt_tokens,
-            piece.completion_tokens or self._last.completion_tokens,
-        )
+    def _prompt(self, voice: Voice, history: Sequence[Turn]) -> list[Said]:
+        if voice.untuned and not self._talk.base_told:
+            self._notes.append(self._t("talk.untuned"))
+            self._told["base_told"] = True
+        question = "\n".join(turn.text for turn in self._waiting)
+        prompt, dropped = fit(voice, own_words(voice.label, history), question, self._means.count)
+        if self._before is not None:
+            prompt = continued(prompt, self._before, self._t("talk.go_on"), prefills=voice.model.prefills)
+        if dropped and not self._talk.trim_told:
+            self._notes.append(self._t("talk.trimmed", n=dropped))
+            self._told["trim_told"] = True
+        if self._means.count(prompt) >= voice.window:
+            raise ModelError("too_long")
+        return prompt
+
+    async def _pieces(self, voice: Voice, prompt: Sequence[Said], relay: Relay) -> AsyncGenerator[Piece]:
+        """What the model says. One that is overloaded before its first word is asked again after a while."""
+        for wait in (*BUSY_WAITS, None):
+            try:
+                async with contextlib.aclosing(voice.model.stream(prompt, voice.sampling)) as pieces:
+                    yield await self._first(pieces, relay)
+                    async for piece in pieces:
+                        yield piece
+            except StopAsyncIteration:
+                return
+            except ModelError as error:
+                if wait is None or not error.passing or self._length or self._last.finish:
+                    raise
+                pause = min(wait if error.retry_after is None else error.retry_after, _LONGEST_BUSY_WAIT)
+                relay.say(self._t("talk.asking_again", seconds=max(1, round(pause))))
+                await self._means.clock.sleep(pause)
+            else:
+                return
+
+    async def _first(self, pieces: AsyncGenerator[Piece], relay: Relay) -> Piece:
+        """The first word. People are told when it takes long. Raises :class:`ModelError` when it takes too long."""
+        first = asyncio.ensure_future(anext(pieces))
+        try:
+            try:
+                return await within(self._means.clock, FIRST_WORD_TOLD, asyncio.shield(first))
+            except TimeoutError:
+                relay.say(self._t("talk.no_word_yet", seconds=round(FIRST_WORD_TOLD)))
+            try:
+                return await within(self._means.clock, FIRST_WORD_GIVEN_UP - FIRST_WORD_TOLD, asyncio.shield(first))
+            except TimeoutError:
+                raise ModelError("no_word") from None
+        finally:
+            if not first.done():
+                first.cancel()
+                await asyncio.gather(first, return_exceptions=True)
+
+    def _hear(self, piece: Piece, relay: Relay) -> bool:
+        """Take in a piece. True when there is no sense in hearing more."""
+        if piece.finish is not None or piece.completion_tokens is not None:
+            self._last = Piece(
+                "",
+                piece.finish or self._last.finish,
+                piece.prompt_tokens or self._last.prompt_tokens,
+                piece.completion_tokens or self._last.completion_tokens,
+            )
+        thought, said = self._thinking.sort(piece)
+        if thought:
+            if not self._length:
+                relay.say(self._t("talk.thinking"))
+            if self._means.thoughts:
+                relay.think(thought)
+        if said:
+            self._speak(said, relay)
+        if self._length - self._looked_at < _LOOK_FOR_REPEATS_EVERY:
+            return False
+        self._looked_at = self._length
+        return self._repeats_itself(relay)
+
+    def _speak(self, said: str, relay: Relay) -> None:
+        self._text.append(said)
+        self._length += len(said)
+        relay.grow(said)
+
+    def _repeats_itself(self, relay: Relay) -> bool:
+        text = "".join(self._text)
+        again = repeats(text)
+        if not again:
+            return False
+        self._text[:] = [text[:-again]]
+        self._length = len(text) - again
+        relay.drop(again)
+        self._notes.append(self._t("talk.repeats"))
+        return True
 
     async def _keep_typing(self) -> None:
         while True:
             await self._means.courier.typing(self._place)
             await self._means.clock.sleep(_TYPING_EVERY)
-
-
-def fit(voice: Voice, history: Sequence[Turn], question: str, count: Count) -> tuple[list[Said], int]:
-    """The prompt: the newest turns that fit the window with room for the answer; and how many were left out."""
-    system = [Said("system", voice.system_prompt)] if voice.system_prompt else []
-    past = pairs(history)
-    wanted = voice.sampling.get("max_tokens")
-    room = voice.window - min(wanted if isinstance(wanted, int) else _USUAL_ANSWER, voice.window // 2)
-    dropped = 0
-    while True:
-        prompt = [*system, *(said for pair in past for said in pair), Said("user", question)]
-        if not past or count(prompt) <= room:
-            return prompt, dropped
-        past = past[1:]
-        dropped += 2
-
-
-def own_words(voice: Voice, history: Sequence[Turn]) -> Sequence[Turn]:
-    """The turns since this very model answers: what another one said would be imitated, not understood."""
-    for index in range(len(history) - 1, -1, -1):
-        turn = history[index]
-        if turn.role == "assistant" and turn.model != voice.label:
-            return history[index + 1 :]
-    return history
-
-
-def pairs(history: Sequence[Turn]) -> list[tuple[Said, Said]]:
-    """Turns as question and answer: what several people said before one answer is one question."""
-    found: list[tuple[Said, Said]] = []
-    asked: list[str] = []
-    for turn in history:
-        if turn.role == "user":
-            asked.append(turn.text)
-        elif asked:
-            found.append((Said("user", "\n".join(asked)), Said("assistant", turn.text)))
-            asked = []
-    return found
 
 
 def place_of(talk: Conversation) -> Place:

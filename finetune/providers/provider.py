@@ -112,13 +112,17 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An OpenAI-compatible place to ask: everything that the ``openai`` SDK needs."""
+    """An OpenAI-compatible place to ask: everything that the ``openai`` SDK needs.
+
+    ``prefills``: an assistant's message at the end of a request is gone on with, word for word.
+    """
 
     base_url: str
     api_key: str
     model: str
     context: int
     extra_body: Mapping[str, object] = field(default_factory=dict)
+    prefills: bool = False
 
 
 @runtime_checkable

@@ -51,6 +51,28 @@ async def revise(session: AsyncSession, turn_id: int, **values: Any) -> None:
     await session.execute(update(Turn).where(Turn.id == turn_id).values(**values))
 
 
+async def grow(session: AsyncSession, answer_id: int, text: str) -> None:
+    """Keep more of an answer that is being made; one that has ended meanwhile stays as it ended."""
+    await session.execute(update(Turn).where(Turn.id == answer_id, Turn.state == "answering").values(text=text))
+
+
+async def reword(session: AsyncSession, conversation_id: int, message: str, text: str) -> bool:
+    """Change what somebody asked, as long as it waits. False if there is no such question or it says so already."""
+    result = await session.execute(
+        update(Turn)
+        .where(
+            Turn.conversation_id == conversation_id,
+            Turn.role == "user",
+            Turn.message == message,
+            Turn.state == "waiting",
+            Turn.text != text,
+        )
+        .values(text=text)
+        .returning(Turn.id)
+    )
+    return result.first() is not None
+
+
 async def waiting(session: AsyncSession, conversation_id: int) -> list[Turn]:
     """What people said that has no answer under way yet, in order."""
     query = select(Turn).where(Turn.conversation_id == conversation_id, Turn.state == "waiting")
@@ -112,10 +134,48 @@ async def answered(session: AsyncSession, conversation_id: int) -> None:
     )
 
 
+async def ask_again(session: AsyncSession, conversation_id: int) -> None:
+    """What was being answered waits again."""
+    await session.execute(
+        update(Turn)
+        .where(Turn.conversation_id == conversation_id, Turn.role == "user", Turn.state == "answering")
+        .values(state="waiting")
+    )
+
+
+async def answers_to(session: AsyncSession, conversation_id: int, question: int | None) -> list[Turn]:
+    """An answer and all that went on from it, but for what was superseded."""
+    query = select(Turn).where(
+        Turn.conversation_id == conversation_id, Turn.answer_to == question, Turn.state != "superseded"
+    )
+    return list(await session.scalars(query.order_by(Turn.id)))
+
+
 async def conversations_waiting(session: AsyncSession) -> list[Conversation]:
     """Conversations in which somebody still waits for an answer."""
     query = select(Conversation).join(Turn, Turn.conversation_id == Conversation.id).where(Turn.state == "waiting")
     return list((await session.scalars(query.distinct())).unique())
+
+
+async def questions(session: AsyncSession, answer: Turn) -> list[Turn]:
+    """What an answer answers: everything that people said between it and the answer before it, oldest first."""
+    if answer.answer_to is None:
+        return []
+    before = select(func.max(Turn.id)).where(
+        Turn.conversation_id == answer.conversation_id,
+        Turn.role == "assistant",
+        Turn.answer_to < answer.answer_to,
+        Turn.id < answer.answer_to,
+    )
+    earlier = await session.scalar(before) or 0
+    query = select(Turn).where(
+        Turn.conversation_id == answer.conversation_id,
+        Turn.role == "user",
+        Turn.id > earlier,
+        Turn.id <= answer.answer_to,
+        Turn.state.in_(("answered", "answering")),
+    )
+    return list(await session.scalars(query.order_by(Turn.id)))
 
 
 async def forget(session: AsyncSession, person_id: int) -> int:

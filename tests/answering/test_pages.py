@@ -1,21 +1,41 @@
 """Long answers as pages that stand by themselves."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.answering.pages import balanced, cut, open_fence, units
+from bot.answering.outline import outline
+from bot.answering.pages import Cut, cut, units
+from bot.platforms.telegram.markdown import measure
+
+
+def taken(text: str, limit: int) -> Cut | None:
+    return cut(text, limit, lambda page: units(page) <= limit)
 
 
 def pages(text: str, limit: int) -> list[str]:
     found = []
-    while (full := cut(text, limit)) is not None:
+    while (full := taken(text, limit)) is not None:
+        assert len(full.rest) < len(text) + 200
+        found.append(full.page)
+        text = full.rest
+    return [*found, text]
+
+
+def on_telegram(text: str, limit: int = 4000, marks: int = 100) -> list[str]:
+    def fits(page: str) -> bool:
+        extent = measure(page)
+        return extent.units <= limit and extent.marks < marks
+
+    found = []
+    while (full := cut(text, limit, fits)) is not None:
         found.append(full.page)
         text = full.rest
     return [*found, text]
 
 
 def test_a_short_text_is_one_page() -> None:
-    assert cut("hello", 100) is None
+    assert taken("hello", 100) is None
 
 
 def test_it_is_cut_at_a_paragraph_first() -> None:
@@ -36,25 +56,77 @@ def test_then_at_a_word() -> None:
     assert pages("x" * 70 + " " + "y" * 60, 100) == ["x" * 70, "y" * 60]
 
 
+def test_items_stay_whole() -> None:
+    text = "".join(f"- item {n} with some words. And a second sentence of it.\n" for n in range(10))
+    for page in pages(text, 200):
+        assert all(line.startswith("- item") and line.endswith("of it.") for line in page.split("\n") if line)
+
+
 def test_a_code_fence_is_closed_and_opened_again_with_its_language() -> None:
     text = "```python\n" + "print(1)\n" * 30 + "```\nend"
     found = pages(text, 120)
     assert len(found) > 1
     for page in found:
-        assert open_fence(page) is None
-        assert page.startswith("```python\n")
+        fence = outline(page).fences[0]
+        assert (fence.info, fence.closed) == ("python", True)
     assert found[-1].endswith("end")
+    assert "".join(found).count("print(1)") == 30
 
 
-def test_an_open_fence_is_closed_for_showing() -> None:
-    assert balanced("```js\nlet a") == "```js\nlet a\n```"
-    assert balanced("plain") == "plain"
+def test_a_fence_within_an_item_goes_on_as_code() -> None:
+    text = "1. first\n   ```js\n" + "   let a = 1;\n" * 30 + "   ```\n2. second\n"
+    found = pages(text, 200)
+    for page in found[1:]:
+        assert page.startswith("   ```js\n")
+    assert found[-1].rstrip().endswith("2. second")
 
 
-def test_an_emoji_family_is_not_torn_apart() -> None:
-    family = "👨‍👩‍👧‍👦"
-    for page in pages(family * 30, 100):
-        assert page.replace(family, "") == ""
+def test_a_table_goes_on_under_its_head() -> None:
+    text = "| name | value |\n|---|---|\n" + "".join(f"| row {n} | {n * n} |\n" for n in range(40)) + "\nThat is all."
+    found = pages(text, 300)
+    assert len(found) > 2
+    for page in found:
+        assert page.startswith("| name | value |\n|---|---|\n| row")
+    assert "".join(found).count("| row") == 40
+
+
+@pytest.mark.parametrize(
+    "whole",
+    ["[the long label](https://example.org/a(b)/c?d=e)", "**strong words**", "`some = code`", "~~gone for good~~"],
+)
+def test_what_is_marked_is_not_torn_apart(whole: str) -> None:
+    for lead in range(60, 100):
+        for page in pages("X" * lead + " " + f"{whole} " * 8, 120):
+            assert page.replace(whole, "").replace("X", "").strip() == ""
+
+
+def test_a_link_longer_than_a_page_is_cut_all_the_same() -> None:
+    text = f"[label](https://example.org/{'a' * 500})"
+    assert "".join(pages(text, 100)) == text
+
+
+@pytest.mark.parametrize("one", ["👨‍👩‍👧‍👦", "🇨🇳", "👍🏽", "é", "क्षि", "각"])
+def test_what_people_see_as_one_character_stays_one(one: str) -> None:
+    for page in pages(one * 60, 100):
+        assert page.replace(one, "") == ""
+
+
+def test_no_page_has_more_marks_than_are_shown() -> None:
+    text = "".join(f"**word {n}** and `code {n}`\n" for n in range(150))
+    found = on_telegram(text)
+    assert len(found) >= 4
+    assert "".join(found).count("**word") == 150
+
+
+def test_what_grows_when_it_is_formatted_is_measured_formatted() -> None:
+    text = "| a | b |\n|---|---|\n" + f"| {'wide ' * 20} | x |\n" + "| 1 | 2 |\n" * 120
+    for page in on_telegram(text):
+        assert measure(page).units <= 4000
+
+
+def test_right_to_left_text_and_angle_brackets_are_text_like_any_other() -> None:
+    text = "שלום <int> עולם. " * 30
+    assert "".join(" ".join(pages(text, 100)).split()) == "".join(text.split())
 
 
 @settings(max_examples=300)
@@ -67,9 +139,18 @@ def test_nothing_but_white_space_at_the_cuts_is_lost(text: str, limit: int) -> N
         page.encode("utf-16")
 
 
-@given(st.text(alphabet="ab \n", min_size=200, max_size=400), st.text(alphabet="cd \n", max_size=200))
-def test_a_full_page_does_not_change_when_the_text_grows(text: str, more: str) -> None:
-    first = cut(text, 100)
-    again = cut(text + more, 100)
-    if first is not None and again is not None and units(text) > 2 * 100:
-        assert first.page == again.page
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["word ", "**bold** ", "`code` ", "[l](http://e.org) ", "\n", "\n\n", "- item\n", "```py\nx = 1\n```\n",
+             "| a | b |\n|---|---|\n| 1 | 2 |\n", "> quote\n", "世界。", "# head\n", "*it* ", "```\nopen\n", "<int> "]
+        ),
+        max_size=120,
+    ).map("".join),
+    st.integers(60, 300),
+)  # fmt: skip
+def test_any_markdown_comes_to_an_end_in_pages_that_fit(text: str, limit: int) -> None:
+    for page in pages(text, limit)[:-1]:
+        assert units(page) <= limit
+        assert page

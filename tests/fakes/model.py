@@ -20,6 +20,7 @@ class ModelStandIn:
         self.words = ["The ", "tea ", "leaves ", "settle."]
         self.requests: list[dict[str, Any]] = []
         self.status = 200
+        self.retry_after: str | None = None
         self.cut = False
         self.finish = "stop"
         self.hold: asyncio.Event | None = None
@@ -32,7 +33,8 @@ class ModelStandIn:
             return web.json_response({"error": {"message": "wrong key"}}, status=401)
         self.requests.append(await request.json())
         if self.status != 200:
-            return web.json_response({"error": {"message": "no"}}, status=self.status)
+            headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
+            return web.json_response({"error": {"message": "no"}}, status=self.status, headers=headers)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         try:

@@ -97,6 +97,7 @@ class LocalProvider:
                 model=model,
                 context=source.base.context,
                 extra_body=running.request(identity),
+                prefills=True,
             )
 
     async def prepare(self, base_id: str) -> None:

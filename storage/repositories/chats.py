@@ -1,0 +1,30 @@
+"""Chats: whether the bot may write there, and what becomes of one that gets another id."""
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from storage.clock import now
+from storage.tables import Chat, Conversation, Job, OutboxRow
+
+
+async def mark(session: AsyncSession, platform: str, chat: str, state: str) -> None:
+    """Note whether the bot may write in a chat: ``open`` or ``shut``."""
+    await session.merge(Chat(platform=platform, chat=chat, state=state, changed_at=now()))
+
+
+async def is_shut(session: AsyncSession, platform: str, chat: str) -> bool:
+    """Whether the bot is known not to be allowed to write in a chat."""
+    found = await session.get(Chat, (platform, chat))
+    return found is not None and found.state == "shut"
+
+
+async def move(session: AsyncSession, platform: str, old: str, new: str) -> None:
+    """All that was in a chat goes on under another id. Moving it again changes nothing."""
+    taken = select(Conversation.thread).where(Conversation.platform == platform, Conversation.chat == new)
+    await session.execute(
+        update(Conversation)
+        .where(Conversation.platform == platform, Conversation.chat == old, Conversation.thread.not_in(taken))
+        .values(chat=new)
+    )
+    for table in (Job, OutboxRow):
+        await session.execute(update(table).where(table.platform == platform, table.chat == old).values(chat=new))

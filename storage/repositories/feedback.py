@@ -1,0 +1,90 @@
+"""What people think of answers: ratings, and better answers."""
+
+from datetime import datetime
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from storage.clock import now
+from storage.tables import Rating, Suggestion, Turn
+
+
+async def rate(session: AsyncSession, answer_id: int, person_id: int, value: int) -> int:
+    """Keep a rating of 1 or -1; the same once more takes it back. Returns what stands now, 0 for none."""
+    query = select(Rating).where(Rating.answer_id == answer_id, Rating.person_id == person_id).with_for_update()
+    found = await session.scalar(query)
+    if found is None:
+        session.add(Rating(answer_id=answer_id, person_id=person_id, value=value, created_at=now()))
+        return value
+    if found.value == value:
+        await session.delete(found)
+        return 0
+    found.value = value
+    found.created_at = now()
+    return value
+
+
+async def ask(session: AsyncSession, answer: Turn, person_id: int) -> Suggestion:
+    """A person's next message in this conversation will be a better answer. Only one is awaited at a time."""
+    await withdraw_asked(session, person_id)
+    suggestion = Suggestion(
+        answer_id=answer.id,
+        person_id=person_id,
+        conversation_id=answer.conversation_id,
+        text="",
+        state="asked",
+        created_at=now(),
+    )
+    session.add(suggestion)
+    await session.flush()
+    return suggestion
+
+
+async def asked(session: AsyncSession, person_id: int, conversation_id: int, since: datetime) -> Suggestion | None:
+    """The suggestion that is awaited from a person in a conversation, if it was asked for since then."""
+    query = select(Suggestion).where(
+        Suggestion.person_id == person_id,
+        Suggestion.conversation_id == conversation_id,
+        Suggestion.state == "asked",
+        Suggestion.created_at >= since,
+    )
+    return await session.scalar(query.with_for_update())
+
+
+async def withdraw_asked(session: AsyncSession, person_id: int) -> None:
+    """Nothing is awaited from a person any more."""
+    await session.execute(
+        update(Suggestion)
+        .where(Suggestion.person_id == person_id, Suggestion.state == "asked")
+        .values(state="withdrawn")
+    )
+
+
+async def withdraw(session: AsyncSession, suggestion_id: int, person_id: int) -> bool:
+    """Take a suggestion back, whether it was given or only asked for. False if that was done before."""
+    result = await session.execute(
+        update(Suggestion)
+        .where(
+            Suggestion.id == suggestion_id,
+            Suggestion.person_id == person_id,
+            Suggestion.state.in_(("asked", "given")),
+        )
+        .values(state="withdrawn", text="")
+        .returning(Suggestion.id)
+    )
+    return result.first() is not None
+
+
+async def forget(session: AsyncSession, person_id: int) -> None:
+    """Delete a person's ratings and suggestions, and whatever was said to answers that are to be deleted."""
+    mine = select(Turn.id).where(Turn.person_id == person_id)
+    answers = select(Turn.id).where(Turn.answer_to.in_(mine))
+    for table in (Rating, Suggestion):
+        await session.execute(delete(table).where(or_(table.person_id == person_id, table.answer_id.in_(answers))))
+
+
+async def by(session: AsyncSession, person_id: int) -> tuple[list[Rating], list[Suggestion]]:
+    """All that a person thought of answers."""
+    ratings = await session.scalars(select(Rating).where(Rating.person_id == person_id).order_by(Rating.id))
+    given = select(Suggestion).where(Suggestion.person_id == person_id, Suggestion.state == "given")
+    return list(ratings), list(await session.scalars(given.order_by(Suggestion.id)))
