@@ -217,7 +217,7 @@ class Relay:
         state = AnswerState.DONE if final else AnswerState.STREAMING
         pages = [Answer(text, AnswerState.DONE) for text in self._sealed]
         rest = self._rest.rstrip()
-        if final and not rest and pages:
+        if final and not rest and pages and len(self._pages) <= len(pages):
             pages[-1] = replace(pages[-1], note=note, buttons=buttons)
         elif rest or final:
             pages.append(Answer(self._preview(rest, final=final), state, note, buttons))
