@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from bot.chat.content import Answer, Card, Content
+from bot.chat.content import Answer, Content
 from bot.chat.errors import PlatformError, Unconfirmed, Vanished
 from bot.chat.events import Deliver, Upload
 from bot.chat.places import MessageRef, Place, PlaceKind
