@@ -1,5 +1,6 @@
 """A strict stand-in for Telegram's Bot API server, over real HTTP on loopback."""
 
+from tests.fakes.telegram.flood import Flood, Rules, Verdict
 from tests.fakes.telegram.people import Person
 from tests.fakes.telegram.server import TelegramStandIn
 from tests.fakes.telegram.state import Group, Shown
@@ -18,11 +19,14 @@ __all__ = [
     "DropAfter",
     "DropBefore",
     "Failure",
+    "Flood",
     "Group",
     "Held",
     "HtmlPage",
     "Person",
+    "Rules",
     "Shown",
     "TelegramStandIn",
     "Throttle",
+    "Verdict",
 ]

@@ -1,12 +1,14 @@
 """The stand-in's HTTP side: tokens, parameters, long polling, and the troubles that a test asks for."""
 
 import asyncio
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
+from tests.fakes.telegram.flood import COUNTED, Flood, Verdict
 from tests.fakes.telegram.handlers import Handlers, Upload
 from tests.fakes.telegram.methods import METHODS
 from tests.fakes.telegram.refusals import ApiError, bad, parsed
@@ -28,16 +30,20 @@ WEBHOOK_CONFLICT = "Conflict: can't use getUpdates method while webhook is activ
 
 
 class TelegramStandIn(World):
-    """A Bot API server for one bot. ``local_folder`` makes it one with ``--local``: files are read from there."""
+    """A Bot API server for one bot. ``local_folder`` makes it one with ``--local``: files are read from there.
 
-    def __init__(self, local_folder: Path | None = None) -> None:
+    ``flood`` switches flood control on; it may be set at any time.
+    """
+
+    def __init__(self, local_folder: Path | None = None, flood: Flood | None = None, port: int = 0) -> None:
         super().__init__()
+        self.flood = flood
         self._local_folder = local_folder
         self._handlers = Handlers(self)
         self._troubles: dict[str, list[Trouble]] = {}
         self._poll = 0
         self._runner: web.AppRunner | None = None
-        self._port = 0
+        self._port = port
 
     @property
     def api_base(self) -> str:
@@ -58,6 +64,7 @@ class TelegramStandIn(World):
         app = web.Application(client_max_size=60 << 20)
         app.router.add_route("*", "/bot{token}/{method}", self._call)
         app.router.add_get("/file/bot{token}/{path:.*}", self._download)
+        app.add_routes(self.extra_routes())
         # A client that hangs up ends its long poll.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
@@ -70,6 +77,10 @@ class TelegramStandIn(World):
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    def extra_routes(self) -> list[web.RouteDef]:
+        """What else is served; nothing unless somebody adds to it."""
+        return []
 
     def next(self, method: str, *troubles: Trouble) -> None:
         """What happens to the next calls of a method, one trouble a call."""
@@ -85,10 +96,23 @@ class TelegramStandIn(World):
         waiting = self._troubles.get(method, [])
         trouble = waiting.pop(0) if waiting else None
         try:
-            response = await self._troubled(request, call, trouble)
+            refusal = None if trouble else self._judge(call)
+            response = self._outcome(call, refusal) if refusal else await self._troubled(request, call, trouble)
         finally:
+            call.answered = time.monotonic()
+            if call.verdict is None:
+                call.verdict = Verdict.OK if call.outcome == "ok" else Verdict.ERROR
             await self.notify()
         return response
+
+    def _judge(self, call: Call) -> ApiError | None:
+        if self.flood is None or call.method not in COUNTED or call.chat is None:
+            return None
+        verdict, seconds = self.flood.judge(call.chat)
+        if verdict is Verdict.OK:
+            return None
+        call.verdict, call.retry_after = verdict, seconds
+        return ApiError(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
 
     async def _troubled(self, request: web.Request, call: Call, trouble: Trouble | None) -> web.StreamResponse:
         match trouble:
@@ -112,6 +136,8 @@ class TelegramStandIn(World):
         except ApiError as error:
             return self._outcome(call, error)
         call.outcome = "ok"
+        shown = result.get("message_id") if isinstance(result, dict) else call.parameters.get("message_id")
+        call.message = None if shown is None else int(shown)
         if isinstance(trouble, DropAfter):
             return _hang_up(request)
         if isinstance(trouble, BrokenJson):

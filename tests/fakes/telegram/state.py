@@ -1,8 +1,11 @@
 """What the server knows: chats, messages, files, and updates that wait to be read."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.fakes.telegram.flood import Verdict
 
 
 @dataclass
@@ -73,11 +76,33 @@ class Query:
 
 @dataclass
 class Call:
-    """One call in the timeline; ``outcome`` is ``ok`` or the error's description."""
+    """One call in the timeline; ``outcome`` is ``ok`` or the error's description.
+
+    Times are ``time.monotonic()``, which on Linux is the same for all processes of a machine; ``answered`` is None
+    while the call is at work. ``message`` is the id of the message that was sent or is meant, ``text`` what the call
+    wants to show (a caption too).
+    """
 
     method: str
     parameters: dict[str, Any]
     outcome: str = ""
+    verdict: Verdict | None = None
+    arrived: float = field(default_factory=time.monotonic)
+    answered: float | None = None
+    message: int | None = None
+    retry_after: int | None = None
+
+    @property
+    def chat(self) -> int | None:
+        """The chat that is meant, if the call has one."""
+        raw = str(self.parameters.get("chat_id", ""))
+        return int(raw) if raw.removeprefix("-").isdecimal() else None
+
+    @property
+    def text(self) -> str | None:
+        """What is to be shown; None if the call shows nothing."""
+        text = self.parameters.get("text", self.parameters.get("caption"))
+        return None if text is None else str(text)
 
 
 class Updates:
@@ -110,5 +135,6 @@ class Updates:
         return self.waiting[:limit]
 
     def _confirm(self, updates: list[dict[str, Any]]) -> None:
-        self.confirmed.extend(update["update_id"] for update in updates)
-        self.waiting = [update for update in self.waiting if update not in updates]
+        gone = {update["update_id"] for update in updates}
+        self.confirmed.extend(gone)
+        self.waiting = [update for update in self.waiting if update["update_id"] not in gone]
