@@ -11,6 +11,7 @@ from tests.fakes.telegram.troubles import (
     Failure,
     Held,
     HtmlPage,
+    Slow,
     Throttle,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "Person",
     "Rules",
     "Shown",
+    "Slow",
     "TelegramStandIn",
     "Throttle",
     "Verdict",

@@ -11,6 +11,11 @@ Every answer is JSON; ``POST`` takes a JSON object. What cannot be done is answe
 ``POST /control/flood``    fields of :class:`tests.fakes.telegram.flood.Rules`, or ``{"off": true}``; begins anew
 ``GET /control/timeline``  ``?since=0`` (an index) ``&text=1``: ``{"now", "next", "calls"}``
 ``GET /control/messages``  ``?chat=1``: what the bot shows there now
+``POST /control/latency``  ``{"seconds"}``: what every call takes on its way
+``POST /control/trouble``  ``{"method", "trouble", "times"?, …}``: what happens to the next calls of a method;
+                           ``throttle`` (``retry_after``), ``failure`` (``code``, ``description``), ``html``
+                           (``status``?), ``broken_json`` (``body``?), ``drop_before``, ``drop_after``, ``slow``
+                           (``seconds``)
 ``POST /control/reset``    forgets the timeline
 ========================= ============================================================================================
 """
@@ -27,8 +32,27 @@ from tests.fakes.telegram.people import Person
 from tests.fakes.telegram.refusals import units
 from tests.fakes.telegram.server import TelegramStandIn
 from tests.fakes.telegram.state import Call, Group, Shown
+from tests.fakes.telegram.troubles import (
+    BrokenJson,
+    DropAfter,
+    DropBefore,
+    Failure,
+    HtmlPage,
+    Slow,
+    Throttle,
+    Trouble,
+)
 
 Asked = dict[str, Any]
+TROUBLES: dict[str, Callable[..., Trouble]] = {
+    "throttle": Throttle,
+    "failure": Failure,
+    "html": HtmlPage,
+    "broken_json": BrokenJson,
+    "drop_before": DropBefore,
+    "drop_after": DropAfter,
+    "slow": Slow,
+}
 
 
 class ControlledStandIn(TelegramStandIn):
@@ -43,6 +67,8 @@ class ControlledStandIn(TelegramStandIn):
             "edit": self._edit,
             "press": self._press,
             "flood": self._set_flood,
+            "latency": self._set_latency,
+            "trouble": self._make_trouble,
             "reset": self._reset,
         }
         return [
@@ -74,6 +100,16 @@ class ControlledStandIn(TelegramStandIn):
 
     async def _set_flood(self, asked: Asked) -> Asked:
         self.flood = None if asked.get("off") else Flood(Rules(**asked))
+        return {}
+
+    async def _set_latency(self, asked: Asked) -> Asked:
+        self.latency = float(asked["seconds"])
+        return {}
+
+    async def _make_trouble(self, asked: Asked) -> Asked:
+        fields = {name: value for name, value in asked.items() if name not in ("method", "trouble", "times")}
+        kind = TROUBLES[asked["trouble"]]
+        self.next(asked["method"], *(kind(**fields) for _ in range(asked.get("times", 1))))
         return {}
 
     async def _reset(self, _: Asked) -> Asked:

@@ -9,9 +9,11 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.fakes.telegram.flood import COUNTED, Flood, Verdict
-from tests.fakes.telegram.handlers import Handlers, Upload
+from tests.fakes.telegram.handlers import Handlers
+from tests.fakes.telegram.hooks import Hook
 from tests.fakes.telegram.methods import METHODS
-from tests.fakes.telegram.refusals import ApiError, bad, parsed
+from tests.fakes.telegram.parameters import parameters_of
+from tests.fakes.telegram.refusals import MOST_LOCAL, ApiError, bad, parsed
 from tests.fakes.telegram.state import Call
 from tests.fakes.telegram.troubles import (
     BrokenJson,
@@ -20,6 +22,7 @@ from tests.fakes.telegram.troubles import (
     Failure,
     Held,
     HtmlPage,
+    Slow,
     Throttle,
     Trouble,
 )
@@ -30,16 +33,31 @@ WEBHOOK_CONFLICT = "Conflict: can't use getUpdates method while webhook is activ
 
 
 class TelegramStandIn(World):
-    """A Bot API server for one bot. ``local_folder`` makes it one with ``--local``: files are read from there.
+    """A Bot API server for one bot.
 
-    ``flood`` switches flood control on; it may be set at any time.
+    ``local`` makes it one with ``--local``: large files, webhooks over http; with ``local_folder`` files are read
+    from there. ``flood`` switches flood control on; it may be set at any time. ``latency``: seconds that every call
+    takes on its way, half of them before it is done.
     """
 
-    def __init__(self, local_folder: Path | None = None, flood: Flood | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        local_folder: Path | None = None,
+        flood: Flood | None = None,
+        port: int = 0,
+        *,
+        local: bool = False,
+        latency: float = 0.0,
+    ) -> None:
         super().__init__()
         self.flood = flood
+        self.latency = latency
+        self._local = local or local_folder is not None
+        if self._local:
+            self.most_document = self.most_download = MOST_LOCAL
         self._local_folder = local_folder
-        self._handlers = Handlers(self)
+        self.hook = Hook(self, local=self._local)
+        self._handlers = Handlers(self, self.hook)
         self._troubles: dict[str, list[Trouble]] = {}
         self._poll = 0
         self._runner: web.AppRunner | None = None
@@ -61,7 +79,7 @@ class TelegramStandIn(World):
 
     async def open(self) -> None:
         """Listen; after :meth:`shut` on the same port again, with everything that was known."""
-        app = web.Application(client_max_size=60 << 20)
+        app = web.Application(client_max_size=self.most_document + (10 << 20))
         app.router.add_route("*", "/bot{token}/{method}", self._call)
         app.router.add_get("/file/bot{token}/{path:.*}", self._download)
         app.add_routes(self.extra_routes())
@@ -74,6 +92,7 @@ class TelegramStandIn(World):
 
     async def shut(self) -> None:
         """Be away."""
+        self.hook.end()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -90,7 +109,8 @@ class TelegramStandIn(World):
         if request.match_info["token"] != self.token:
             return _answer(ApiError(401, "Unauthorized"))
         method = request.match_info["method"]
-        parameters = await _parameters(request)
+        parameters = await parameters_of(request)
+        await self._way()
         call = Call(method, parameters)
         self.timeline.append(call)
         waiting = self._troubles.get(method, [])
@@ -103,7 +123,12 @@ class TelegramStandIn(World):
             if call.verdict is None:
                 call.verdict = Verdict.OK if call.outcome == "ok" else Verdict.ERROR
             await self.notify()
+        await self._way()
         return response
+
+    async def _way(self) -> None:
+        if self.latency:
+            await asyncio.sleep(self.latency / 2)
 
     def _judge(self, call: Call) -> ApiError | None:
         if self.flood is None or call.method not in COUNTED or call.chat is None:
@@ -131,6 +156,8 @@ class TelegramStandIn(World):
             case Held(release):
                 await self.notify()
                 await release.wait()
+            case Slow(seconds):
+                await asyncio.sleep(seconds)
         try:
             result = await self._result(call.method, call.parameters)
         except ApiError as error:
@@ -213,13 +240,6 @@ class TelegramStandIn(World):
                 return web.Response(status=status, text="<html></html>", content_type="text/html")
             case _:
                 return web.Response(body=stored.data)
-
-
-async def _parameters(request: web.Request) -> dict[str, Any]:
-    values: dict[str, Any] = dict(request.query)
-    for name, value in (await request.post()).items():
-        values[name] = Upload(value.filename, value.file.read()) if isinstance(value, web.FileField) else value
-    return values
 
 
 def _answer(error: ApiError) -> web.Response:

@@ -53,6 +53,17 @@ class Group:
     topics: set[int] = field(default_factory=set)
     closed: set[int] = field(default_factory=set)
     moved_to: int | None = None
+    # The bot's own standing there, as the API names it.
+    member: str = "member"
+
+
+@dataclass
+class Draft:
+    """What a person sees being written before it is a message."""
+
+    id: int
+    text: str
+    entities: list[Mapping[str, Any]]
 
 
 @dataclass
@@ -105,6 +116,30 @@ class Call:
         return None if text is None else str(text)
 
 
+_RIGHTS = (
+    "can_send_messages", "can_send_audios", "can_send_documents", "can_send_photos", "can_send_videos",
+    "can_send_video_notes", "can_send_voice_notes", "can_send_polls", "can_send_other_messages",
+    "can_add_web_page_previews", "can_change_info", "can_invite_users", "can_pin_messages", "can_manage_topics",
+)  # fmt: skip
+_ADMIN = (
+    "can_be_edited", "is_anonymous", "can_manage_chat", "can_delete_messages", "can_manage_video_chats",
+    "can_restrict_members", "can_promote_members", "can_change_info", "can_invite_users", "can_post_stories",
+    "can_edit_stories", "can_delete_stories",
+)  # fmt: skip
+
+
+def standing(user: dict[str, Any], status: str) -> dict[str, Any]:
+    """A ``ChatMember`` of this status, with the fields that it has to have. ``restricted`` may not write."""
+    made: dict[str, Any] = {"user": user, "status": status}
+    if status == "kicked":
+        made["until_date"] = 0
+    elif status == "restricted":
+        made |= {"is_member": True, "until_date": 0, **dict.fromkeys(_RIGHTS, False)}
+    elif status == "administrator":
+        made |= dict.fromkeys(_ADMIN, False)
+    return made
+
+
 class Updates:
     """The queue of one bot: an update is confirmed by asking from beyond it."""
 
@@ -134,7 +169,11 @@ class Updates:
             self._confirm([update for update in self.waiting if update["update_id"] < offset])
         return self.waiting[:limit]
 
+    def confirm_one(self, update_id: int) -> None:
+        """An update was taken by a webhook."""
+        self._confirm([update for update in self.waiting if update["update_id"] == update_id])
+
     def _confirm(self, updates: list[dict[str, Any]]) -> None:
-        gone = {update["update_id"] for update in updates}
+        gone = {update["update_id"]: None for update in updates}
         self.confirmed.extend(gone)
         self.waiting = [update for update in self.waiting if update["update_id"] not in gone]

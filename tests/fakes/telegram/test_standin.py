@@ -212,7 +212,7 @@ async def _uploaded(api: Client, method: str, **files: bytes) -> str:
 async def test_the_profile(api: Client, tg: TelegramStandIn) -> None:
     command = {"command": "train", "description": "Train"}
     await api.works("setMyCommands", commands=[command], language_code="zh")
-    assert tg.commands == {"zh": [command]}
+    assert tg.commands == {("default", "zh"): [command]}
     bad = {"command": "Train!", "description": "Train"}
     assert "BOT_COMMAND_INVALID" in await api.refused("setMyCommands", commands=[bad])
     assert "TOO_MUCH" in await api.refused("setMyCommands", commands=[command] * 101)
