@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 # The converter drops what looks like HTML (`List<int>`). A private character of the same width stands for `<` while
 # it works, so that code, tables and offsets come out right.
 _LESS_THAN = "\ue0fc"
+_QUOTES = (Kind.BLOCKQUOTE, Kind.EXPANDABLE_BLOCKQUOTE)
 
 
 def _configured() -> RenderConfig:
@@ -82,13 +83,20 @@ def _restored(text: str | None) -> str | None:
 
 
 def _untangled(entities: list[MessageEntity]) -> list[MessageEntity]:
-    # Code may not be inside other marks, nor they in it: what overlaps it goes.
+    # Code may not be inside other marks, nor they in it: what overlaps it goes. Nor may a quote be in a quote; Telegram
+    # would choose which of the two to drop. Quotes of quotes come as the same range twice.
+    entities = list(dict.fromkeys(entities))
     code = [entity for entity in entities if entity.type in (Kind.PRE, Kind.CODE)]
-    outer = (Kind.BLOCKQUOTE, Kind.EXPANDABLE_BLOCKQUOTE)
+    quotes = sorted((entity for entity in entities if entity.type in _QUOTES), key=lambda entity: -entity.length)
+    outer: list[MessageEntity] = []
+    for quote in quotes:
+        if not any(_overlap(quote, other) for other in outer):
+            outer.append(quote)
     return [
         entity
         for entity in entities
-        if entity in code or entity.type in outer or not any(_overlap(entity, other) for other in code)
+        if entity in code
+        or (entity in outer if entity.type in _QUOTES else not any(_overlap(entity, other) for other in code))
     ]
 
 

@@ -22,8 +22,14 @@ Running = TelegramPlatform
 async def test_the_menu_is_in_both_languages(platform: Running, tg: TelegramStandIn) -> None:
     await tg.wait_for(lambda: ("description", "") in tg.descriptions and ("description", "zh") in tg.descriptions)
     assert tg.commands == {
-        "": [{"command": "train", "description": "Start training"}, {"command": "help", "description": "Help"}],
-        "zh": [{"command": "train", "description": "开始训练"}, {"command": "help", "description": "帮助"}],
+        ("default", ""): [
+            {"command": "train", "description": "Start training"},
+            {"command": "help", "description": "Help"},
+        ],
+        ("default", "zh"): [
+            {"command": "train", "description": "开始训练"},
+            {"command": "help", "description": "帮助"},
+        ],
     }
     assert "微调" in tg.descriptions["short_description", "zh"]
     assert "Fine-tune" in tg.descriptions["short_description", ""]

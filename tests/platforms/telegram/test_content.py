@@ -217,6 +217,12 @@ def test_any_page_of_the_allowed_size_can_be_sent(seed: int) -> None:
                 assert apart, (entity, span)
 
 
+def test_a_quote_in_a_quote_is_one_quote() -> None:
+    page = shown("> outer\n>\n> > inner\n\nafter")
+    assert len(pieces(page, "blockquote")) == 1
+    assert pieces(page, "blockquote")[0].startswith("outer")
+
+
 def test_the_same_code_twice_is_not_lost() -> None:
     page = shown("`a`\n\n`a`")
     assert pieces(page, MessageEntity.CODE) == ["a", "a"]
