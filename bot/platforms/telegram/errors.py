@@ -18,7 +18,7 @@ from telegram.error import (
     TimedOut,
 )
 
-from bot.chat.errors import Blocked, PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
+from bot.chat.errors import Blocked, Closed, PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
 
 # The library's documented way to have time spans as such, which will be the only one; otherwise it warns.
 os.environ.setdefault("PTB_TIMEDELTA", "true")
@@ -35,12 +35,11 @@ _VANISHED = (
     "wrong remote file id",
     "file is temporarily unavailable",
 )
+# What it calls a topic where nobody may write, while the chat around it is open.
+_CLOSED = ("thread not found", "topic_closed", "topic_deleted", "topic_id_invalid")
 # What it calls a place where the bot may not write.
 _BLOCKED = (
     "chat not found",
-    "thread not found",
-    "topic_closed",
-    "topic_deleted",
     "group chat was deactivated",
     "not enough rights",
     "have no rights",
@@ -86,6 +85,8 @@ def _bad_request(error: BadRequest) -> PlatformError:
     text = error.message.lower()
     if any(part in text for part in _VANISHED):
         return Vanished(error.message)
+    if any(part in text for part in _CLOSED):
+        return Closed(error.message)
     if any(part in text for part in _BLOCKED):
         return Blocked(error.message)
     return Refused(error.message)

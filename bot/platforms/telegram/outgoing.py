@@ -9,7 +9,7 @@ from telegram.constants import MessageEntityType as Kind
 from telegram.error import BadRequest, ChatMigrated
 
 from bot.chat.content import Answer, Attachment, AttachmentKind, Card, Content
-from bot.chat.errors import Refused
+from bot.chat.errors import Refused, Vanished
 from bot.chat.places import MessageRef, Place
 from bot.platforms.telegram.cards import fitting, render_card
 from bot.platforms.telegram.errors import NOT_MODIFIED, telegram_errors
@@ -102,6 +102,10 @@ class Outgoing:
         with telegram_errors():
             try:
                 await _formatted_or_plain(page, attempt)
+            except ChatMigrated as error:
+                # What was said in the group stays there; the supergroup numbers its own messages.
+                self.follow(ref.place.chat, str(error.new_chat_id))
+                raise Vanished("the group became a supergroup") from error
             except BadRequest as error:
                 if NOT_MODIFIED not in error.message.lower():
                     raise
@@ -137,14 +141,22 @@ class Outgoing:
                 message_thread_id=_thread(ref.place),
             )
 
+    def follow(self, old: str, new: str) -> None:
+        """From now on what goes to the one chat goes to the other."""
+        if self._moved.get(old) != new:
+            log.info("group %s became supergroup %s; following", old, new)
+        self._moved[old] = new
+
+    def there(self, place: Place) -> Place:
+        """Where a place is now."""
+        return replace(place, chat=self._moved.get(place.chat, place.chat))
+
     async def _following(self, place: Place, call: Callable[[Place], Awaitable[T]]) -> T:
-        there = replace(place, chat=self._moved.get(place.chat, place.chat))
         try:
-            return await call(there)
+            return await call(self.there(place))
         except ChatMigrated as error:
-            log.info("group %s became supergroup %s; following", there.chat, error.new_chat_id)
-            self._moved[place.chat] = str(error.new_chat_id)
-            return await call(replace(place, chat=str(error.new_chat_id)))
+            self.follow(place.chat, str(error.new_chat_id))
+            return await call(self.there(place))
 
 
 async def _formatted_or_plain(page: Page, attempt: Callable[[Styled], Awaitable[T]]) -> T:

@@ -9,12 +9,13 @@ from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from bot.chat.content import Content, MenuEntry
 from bot.chat.errors import PlatformError, Throttled, Unavailable, UserError
-from bot.chat.events import Ack, Deliver, Upload
+from bot.chat.events import Ack, Deliver, Event, Moved, Upload
 from bot.chat.places import MessageRef, Place
 from bot.chat.platform import Extent, Limits
 from bot.platforms.telegram.backoff import Pause
 from bot.platforms.telegram.errors import BROKEN_ANSWERS
 from bot.platforms.telegram.files import Downloads
+from bot.platforms.telegram.handing import Hands
 from bot.platforms.telegram.intake import Intake
 from bot.platforms.telegram.markdown import measure
 from bot.platforms.telegram.menu import publish
@@ -170,7 +171,7 @@ class TelegramPlatform:
         """Show "typing" for about five seconds."""
         try:
             await self._bot.send_chat_action(
-                chat_id=int(place.chat),
+                chat_id=int(self._outgoing.there(place).chat),
                 action=ChatAction.TYPING,
                 message_thread_id=int(place.thread) if place.thread else None,
             )
@@ -180,7 +181,14 @@ class TelegramPlatform:
     async def _read(self, deliver: Deliver, window: Window, trouble: Trouble, known: bool) -> None:
         if not known:
             await introduced(self._bot, trouble, self._pause)
-        self._intake = Intake(deliver, self._answer, self._store, window, self._bot.bot, self._pause)
+
+        async def followed(event: Event) -> Ack | None:
+            if isinstance(event, Moved):
+                self._outgoing.follow(event.place.chat, event.chat)
+            return await deliver(event)
+
+        hands = Hands(followed, self._answer, self._bot.bot)
+        self._intake = Intake(hands, self._store, window, self._pause)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(publish(self._bot, self._menu))
             tasks.create_task(Polling(self._bot, self._intake, trouble, self._pause).run())

@@ -10,7 +10,7 @@ import pytest
 
 from bot.chat.events import Event, Message
 from bot.platforms.telegram import TelegramPlatform
-from bot.platforms.telegram.intake import MOST_TRIES
+from bot.platforms.telegram.handing import MOST_TRIES
 from bot.platforms.telegram.polling import REPEATED_SECONDS
 from tests.fakes.telegram import BrokenJson, Person, TelegramStandIn
 from tests.platforms.telegram.helpers import Inbox, Memory, Pauses, platform_for
@@ -134,7 +134,7 @@ async def _kill(platform: TelegramPlatform) -> None:
     intake, reading = platform._intake, platform._reading
     assert intake is not None
     assert reading is not None
-    tasks = [reading, *intake._workers, *intake._hands]
+    tasks = [reading, *intake._workers, *intake._attempts]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

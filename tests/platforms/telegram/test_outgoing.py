@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from bot.chat.content import Answer, AnswerState, Attachment, AttachmentKind, Button, Card, Fields, Paragraph
-from bot.chat.errors import Blocked, PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
+from bot.chat.errors import Blocked, Closed, PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
 from bot.chat.places import MessageRef
 from bot.platforms.telegram import TelegramPlatform
 from bot.platforms.telegram.platform import TEXT_UNITS
@@ -114,8 +114,9 @@ ERRORS: list[tuple[Trouble, type[PlatformError]]] = [
     (Failure(403, "Forbidden: bot was kicked from the supergroup chat"), Blocked),
     (Failure(403, "Forbidden: user is deactivated"), Blocked),
     (Failure(400, "Bad Request: chat not found"), Blocked),
-    (Failure(400, "Bad Request: TOPIC_CLOSED"), Blocked),
-    (Failure(400, "Bad Request: message thread not found"), Blocked),
+    (Failure(400, "Bad Request: TOPIC_CLOSED"), Closed),
+    (Failure(400, "Bad Request: TOPIC_DELETED"), Closed),
+    (Failure(400, "Bad Request: message thread not found"), Closed),
     (Failure(400, "Bad Request: not enough rights to send text messages to the chat"), Blocked),
     (Failure(400, "Bad Request: BUTTON_DATA_INVALID"), Refused),
     (Failure(413, "Request Entity Too Large"), Refused),
@@ -200,6 +201,25 @@ async def test_a_group_that_moved_is_followed(platform: Running, tg: TelegramSta
     assert [message.text.split("\n")[0] for message in tg.messages(new)] == ["edited", "Job 7"]
     assert [call.outcome for call in tg.calls("sendMessage")].count("ok") == 2
     assert len(tg.calls("sendMessage")) == 3
+
+
+async def test_what_was_said_in_a_group_that_moved_cannot_be_edited(platform: Running, tg: TelegramStandIn) -> None:
+    old, new = tg.group(-500), tg.group(TEAM)
+    ref = await platform.send(group(-500), CARD, key="k1")
+    old.moved_to = new.id
+    with pytest.raises(Vanished):
+        await platform.edit(ref, Card("edited"))
+    assert (await platform.send(group(-500), CARD, key="k2")).place == group(TEAM)
+    assert len(tg.calls("sendMessage")) == 2
+
+
+async def test_a_closed_topic_is_not_a_closed_chat(platform: Running, tg: TelegramStandIn) -> None:
+    team = tg.group(TEAM, "Team", 5)
+    team.closed.add(5)
+    for thread in ("5", "6"):
+        with pytest.raises(Closed):
+            await platform.send(group(TEAM, thread), CARD, key="k1")
+    await platform.send(group(TEAM), CARD, key="k2")
 
 
 PICTURE = Attachment("verdict.png", "image/png", png(1080, 1350), AttachmentKind.PICTURE, "71 % of 40 votes")
