@@ -27,7 +27,7 @@ from bot.commands.registry import Registry
 from bot.commands.talking import Talking
 from bot.commands.team import Team
 from bot.commands.training import Trains
-from bot.platforms.telegram import TelegramPlatform, WebhookAddress, secret_of
+from bot.platforms.telegram import DraftingTelegramPlatform, TelegramPlatform, WebhookAddress, secret_of
 from bot.platforms.web import WebPlatform
 from bot.services.access import Access
 from bot.services.albums import Albums as OpenAlbums
@@ -240,7 +240,8 @@ class App:
         )
         self._platforms[web.name] = web
         if settings.telegram_token is not None:
-            telegram = TelegramPlatform(
+            kind = DraftingTelegramPlatform if settings.telegram_drafts else TelegramPlatform
+            telegram = kind(
                 settings.telegram_token.get_secret_value(),
                 api_base=settings.telegram_api_base,
                 menu=menu,

@@ -110,6 +110,17 @@ class Outgoing:
                 if NOT_MODIFIED not in error.message.lower():
                     raise
 
+    async def draft(self, place: Place, page: Page, draft_id: int) -> None:
+        """Show or replace what is being written in a private chat. Drafts have no buttons."""
+
+        async def attempt(text: Styled) -> None:
+            await self._bot.send_message_draft(
+                int(place.chat), draft_id, text.text, message_thread_id=_thread(place), entities=text.entities
+            )
+
+        with telegram_errors():
+            await _formatted_or_plain(page, attempt)
+
     async def attach(self, ref: MessageRef, attachment: Attachment) -> None:
         """A file under a message that was just sent. It never rings: the message did."""
         caption = clipped(clean(attachment.alt), _MOST_CAPTION) or None
