@@ -27,4 +27,4 @@ class DraftingTelegramPlatform(TelegramPlatform):
         """
         if place.kind is not PlaceKind.PRIVATE:
             raise Refused("drafts are for private chats")
-        await self.outgoing.draft(place, page_of(content), draft_id(key))
+        await self._outgoing.draft(place, page_of(content), draft_id(key))

@@ -53,6 +53,7 @@ _BLOCKED = (
 # The request never left: nothing can have been done.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 
+TOO_LARGE = "request entity too large"
 NOT_MODIFIED = "message is not modified"
 # What the library lets through when an answer is JSON but not an answer.
 BROKEN_ANSWERS = (KeyError, TypeError, AttributeError)
@@ -96,8 +97,8 @@ def _network(error: NetworkError) -> PlatformError:
     cause = error.__cause__
     if isinstance(cause, _NOT_SENT) or _closed(cause):
         return Unavailable(type(cause).__name__)
-    if "request entity too large" in error.message.lower():
-        return Refused("request entity too large")
+    if TOO_LARGE in error.message.lower():
+        return Refused(TOO_LARGE)
     # The library's own text may quote the server's page, so only the kind is told.
     return Unconfirmed(type(cause or error).__name__)
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from telegram import Bot
-from telegram.constants import CallbackQueryLimit, ChatAction
+from telegram.constants import CallbackQueryLimit, ChatAction, FileSizeLimit
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from bot.chat.content import Content, MenuEntry
@@ -94,7 +94,10 @@ class TelegramPlatform:
         self._downloads = Downloads(
             self._bot, f"{base}/file/bot{token}", local=api_base is not None, most_bytes=self.limits.upload_bytes
         )
-        self.outgoing = Outgoing(self._bot)
+        self._outgoing = Outgoing(
+            self._bot,
+            int(FileSizeLimit.FILESIZE_UPLOAD if api_base is None else FileSizeLimit.FILESIZE_UPLOAD_LOCAL_MODE),
+        )
         self._unfinished: dict[str, tuple[MessageRef, int]] = {}
         self._reading: asyncio.Task[None] | None = None
 
@@ -157,14 +160,14 @@ class TelegramPlatform:
         page = page_of(content)
         ref, done = self._unfinished.pop(key, (None, 0))
         if ref is None:
-            ref = await self.outgoing.send(place, page, reply_to)
+            ref = await self._outgoing.send(place, page, reply_to)
         await self._attach(key, ref, page, done)
         return ref
 
     async def _attach(self, key: str, ref: MessageRef, page: Page, done: int) -> None:
         for index, attachment in enumerate(page.attachments[done:], start=done):
             try:
-                await self.outgoing.attach(ref, attachment)
+                await self._outgoing.attach(ref, attachment)
             except (Throttled, Unavailable):
                 self._unfinished[key] = (ref, index)
                 while len(self._unfinished) > _MOST_UNFINISHED:
@@ -176,7 +179,7 @@ class TelegramPlatform:
 
     async def edit(self, ref: MessageRef, content: Content) -> None:
         """Replace what a message shows; its files stay."""
-        await self.outgoing.edit(ref, page_of(content))
+        await self._outgoing.edit(ref, page_of(content))
 
     def measure(self, text: str) -> Extent:
         """The room that a page takes in a message."""
@@ -190,7 +193,7 @@ class TelegramPlatform:
         """Show "typing" for about five seconds."""
         try:
             await self._bot.send_chat_action(
-                chat_id=int(self.outgoing.there(place).chat),
+                chat_id=int(self._outgoing.there(place).chat),
                 action=ChatAction.TYPING,
                 message_thread_id=int(place.thread) if place.thread else None,
             )
@@ -211,7 +214,7 @@ class TelegramPlatform:
 
         async def followed(event: Event) -> Ack | None:
             if isinstance(event, Moved):
-                self.outgoing.follow(event.place.chat, event.chat)
+                self._outgoing.follow(event.place.chat, event.chat)
             return await deliver(event)
 
         async with asyncio.TaskGroup() as tasks:
