@@ -14,6 +14,7 @@ from tests.fakes.telegram import TelegramStandIn
 MENU = (
     MenuEntry("train", "trainer", "[N] [flags]", {"zh": "开始训练", "en": "Start training"}),
     MenuEntry("help", "guest", "", {"zh": "帮助", "en": "Help"}),
+    MenuEntry("invite", "admin", "[role]", {"zh": "邀请", "en": "Invite"}),
 )
 
 
