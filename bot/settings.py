@@ -85,8 +85,9 @@ class Settings(BaseModel):
     @field_validator("telegram_webhook_secret")
     @classmethod
     def _secret_shape(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
-            raise ValueError("1 to 256 of A-Z a-z 0-9 _ -")
+        # Telegram takes a single letter, which anybody would guess.
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value.get_secret_value()):
+            raise ValueError("16 to 256 of A-Z a-z 0-9 _ -")
         return value
 
     @field_validator("telegram_drafts", mode="before")
@@ -142,7 +143,7 @@ ALLOWED: Mapping[str, str] = {
     "TELEGRAM_API_BASE": "http://… | https://…",
     "TELEGRAM_WEBHOOK_URL": "https://…[:443|80|88|8443]/… (with TELEGRAM_API_BASE: http://… | https://…)",
     "TELEGRAM_WEBHOOK_LISTEN": "127.0.0.1:8766",
-    "TELEGRAM_WEBHOOK_SECRET": "A-Z a-z 0-9 _ -, 1-256",
+    "TELEGRAM_WEBHOOK_SECRET": "A-Z a-z 0-9 _ -, 16-256",
     "TELEGRAM_DRAFTS": "on | off",
 }
 

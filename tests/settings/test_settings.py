@@ -41,7 +41,8 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ({"TELEGRAM_WEBHOOK_URL": "example.org"}, "TELEGRAM_WEBHOOK_URL", "setting_malformed"),
         ({"TELEGRAM_WEBHOOK_LISTEN": "8766"}, "TELEGRAM_WEBHOOK_LISTEN", "setting_malformed"),
         ({"TELEGRAM_WEBHOOK_LISTEN": "127.0.0.1:70000"}, "TELEGRAM_WEBHOOK_LISTEN", "setting_malformed"),
-        ({"TELEGRAM_WEBHOOK_SECRET": "has blanks"}, "TELEGRAM_WEBHOOK_SECRET", "setting_malformed"),
+        ({"TELEGRAM_WEBHOOK_SECRET": "has blanks in its words"}, "TELEGRAM_WEBHOOK_SECRET", "setting_malformed"),
+        ({"TELEGRAM_WEBHOOK_SECRET": "x" * 15}, "TELEGRAM_WEBHOOK_SECRET", "setting_malformed"),
         ({"TELEGRAM_WEBHOOK_SECRET": "x" * 257}, "TELEGRAM_WEBHOOK_SECRET", "setting_malformed"),
         ({"TELEGRAM_DRAFTS": "maybe"}, "TELEGRAM_DRAFTS", "setting_malformed"),
     ],
@@ -60,13 +61,13 @@ def test_telegram_by_webhook() -> None:
         "TELEGRAM_API_BASE": "http://127.0.0.1:8081",
         "TELEGRAM_WEBHOOK_URL": "http://127.0.0.1:9000/hook",
         "TELEGRAM_WEBHOOK_LISTEN": "[::1]:9000",
-        "TELEGRAM_WEBHOOK_SECRET": "Se-cr_et1",
+        "TELEGRAM_WEBHOOK_SECRET": "Se-cr_et1-of-16x",
         "TELEGRAM_DRAFTS": "On",
     }
     found = read(own, NOWHERE)
     assert found.telegram_listen == ("::1", 9000)
     assert found.telegram_drafts
-    assert "Se-cr_et1" not in repr(found)
+    assert "Se-cr_et1-of-16x" not in repr(found)
 
 
 def test_all_problems_are_named_at_once(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--burst", type=int, default=usual.burst, help="calls to a chat beyond one a second")
     parser.add_argument("--storm", type=float, default=usual.storm, help="share of calls answered 429 for no reason")
     parser.add_argument("--seed", type=int, default=usual.seed, help="of the storm")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds that every call takes on its way")
+    parser.add_argument("--local", action="store_true", help="large files, webhooks over http")
     return parser.parse_args()
 
 
@@ -28,7 +30,8 @@ async def main(arguments: argparse.Namespace) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with ControlledStandIn(flood=flood, port=arguments.port) as server:
+    server = ControlledStandIn(flood=flood, port=arguments.port, local=arguments.local, latency=arguments.latency)
+    async with server:
         place = {"api_base": server.api_base, "token": server.token, "control": f"{server.api_base}/control"}
         sys.stdout.write(f"{json.dumps(place)}\n")
         sys.stdout.flush()

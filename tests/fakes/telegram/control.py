@@ -8,6 +8,8 @@ Every answer is JSON; ``POST`` takes a JSON object. What cannot be done is answe
 ``POST /control/say``      ``{"person", "text", "chat"?, "thread"?, "reply_to"?}`` gives ``{"message"}``
 ``POST /control/edit``     ``{"person", "message", "text", "chat"?}``
 ``POST /control/press``    ``{"person", "message", "button", "chat"?}``: a label or its data; gives ``{"query"}``
+``POST /control/erase``    ``{"person", "message", "chat"?}``: deletes a message, the bot's too
+``POST /control/block``    ``{"person", "blocked"?}``: blocks the bot, or lets it in again
 ``POST /control/flood``    fields of :class:`tests.fakes.telegram.flood.Rules`, or ``{"off": true}``; begins anew
 ``GET /control/timeline``  ``?since=0`` (an index) ``&text=1``: ``{"now", "next", "calls"}``
 ``GET /control/messages``  ``?chat=1``: what the bot shows there now
@@ -66,6 +68,8 @@ class ControlledStandIn(TelegramStandIn):
             "say": self._say,
             "edit": self._edit,
             "press": self._press,
+            "erase": self._erase,
+            "block": self._block,
             "flood": self._set_flood,
             "latency": self._set_latency,
             "trouble": self._make_trouble,
@@ -97,6 +101,16 @@ class ControlledStandIn(TelegramStandIn):
     async def _press(self, asked: Asked) -> Asked:
         query = await self._who(asked).presses(self._shown(asked, asked["message"]), asked["button"])
         return {"query": query.id}
+
+    async def _erase(self, asked: Asked) -> Asked:
+        message = self._shown(asked, asked["message"])
+        await self.erase(message.chat, message.id)
+        return {}
+
+    async def _block(self, asked: Asked) -> Asked:
+        person = self._who(asked)
+        await (person.blocks() if asked.get("blocked", True) else person.unblocks())
+        return {}
 
     async def _set_flood(self, asked: Asked) -> Asked:
         self.flood = None if asked.get("off") else Flood(Rules(**asked))

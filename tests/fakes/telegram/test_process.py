@@ -94,3 +94,19 @@ async def test_the_flood_is_set_from_outside(remote: Remote) -> None:
 async def test_what_cannot_be_done_is_said(remote: Remote) -> None:
     assert "KeyError" in (await remote.asks("say", 400, person=404, text="x"))["error"]
     assert "TypeError" in (await remote.asks("flood", 400, colour="red"))["error"]
+
+
+async def test_messages_go_people_leave_and_calls_fail(remote: Remote) -> None:
+    await remote.asks("people", id=CHAT)
+    sent = (await remote.calls("sendMessage", chat_id=CHAT, text="x"))["result"]["message_id"]
+    await remote.asks("erase", person=CHAT, message=sent)
+    gone = await remote.calls("editMessageText", chat_id=CHAT, message_id=sent, text="y")
+    assert gone["description"] == "Bad Request: message to edit not found"
+    await remote.asks("flood", off=True)
+    await remote.asks("block", person=CHAT)
+    assert (await remote.calls("sendMessage", chat_id=CHAT, text="x"))["error_code"] == 403
+    await remote.asks("block", person=CHAT, blocked=False)
+    await remote.asks("trouble", method="sendMessage", trouble="failure", times=2, code=500, description="Internal")
+    await remote.asks("latency", seconds=0.01)
+    codes = [(await remote.calls("sendMessage", chat_id=CHAT, text="x")).get("error_code") for _ in range(3)]
+    assert codes == [500, 500, None]

@@ -65,6 +65,11 @@ class World:
         """The calls of one method so far."""
         return [call for call in self.timeline if call.method == method]
 
+    async def erase(self, chat: int, message: int) -> None:
+        """Somebody deletes a message; the bot is not told."""
+        del self.shown[chat][message]
+        await self.notify()
+
     def expire_queries(self) -> None:
         """Make all pressed buttons too old to be answered."""
         for query in self.queries.values():
