@@ -27,7 +27,7 @@ from bot.commands.registry import Registry
 from bot.commands.talking import Talking
 from bot.commands.team import Team
 from bot.commands.training import Trains
-from bot.platforms.telegram import TelegramPlatform
+from bot.platforms.telegram import DraftingTelegramPlatform, TelegramPlatform, WebhookAddress, secret_of
 from bot.platforms.web import WebPlatform
 from bot.services.access import Access
 from bot.services.albums import Albums as OpenAlbums
@@ -152,6 +152,14 @@ def build_core(settings: Settings, providers: Mapping[str, Provider] | None = No
     )
 
 
+def _webhook(settings: Settings, token: str) -> WebhookAddress | None:
+    if settings.telegram_webhook_url is None:
+        return None
+    given = settings.telegram_webhook_secret
+    secret = secret_of(token) if given is None else given.get_secret_value()
+    return WebhookAddress(settings.telegram_webhook_url, *settings.telegram_listen, secret)
+
+
 class App:
     """The bot: one process on one data folder."""
 
@@ -246,11 +254,13 @@ class App:
         )
         self._platforms[web.name] = web
         if settings.telegram_token is not None:
-            telegram = TelegramPlatform(
+            kind = DraftingTelegramPlatform if settings.telegram_drafts else TelegramPlatform
+            telegram = kind(
                 settings.telegram_token.get_secret_value(),
                 api_base=settings.telegram_api_base,
                 menu=menu,
                 offset_store=TelegramOffset(core.database),
+                webhook=_webhook(settings, settings.telegram_token.get_secret_value()),
             )
             self._platforms[telegram.name] = telegram
         return web

@@ -2,15 +2,18 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from storage.database import database_url
 
 _OURS = ("TUNETELLER_", "TELEGRAM_")
+_WEBHOOK_PORTS = (443, 80, 88, 8443)
 
 
 class SettingsError(Exception):
@@ -39,6 +42,13 @@ class Settings(BaseModel):
     database: SecretStr | None = Field(None, alias="DATABASE_URL")
     telegram_token: SecretStr | None = Field(None, alias="TELEGRAM_BOT_TOKEN")
     telegram_api_base: str | None = Field(None, pattern=r"^https?://[^/\s]+", alias="TELEGRAM_API_BASE")
+    # After the server's address: what may be given depends on it.
+    telegram_webhook_url: str | None = Field(None, pattern=r"^https?://[^/\s]+(/\S*)?$", alias="TELEGRAM_WEBHOOK_URL")
+    telegram_webhook_listen: str = Field(
+        "127.0.0.1:8766", pattern=r"^([\w.-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}$", alias="TELEGRAM_WEBHOOK_LISTEN"
+    )
+    telegram_webhook_secret: SecretStr | None = Field(None, alias="TELEGRAM_WEBHOOK_SECRET")
+    telegram_drafts: bool = Field(False, alias="TELEGRAM_DRAFTS")
 
     @field_validator("owner_code")
     @classmethod
@@ -56,6 +66,41 @@ class Settings(BaseModel):
                 raise ValueError("<digits>:<secret>")
         return value
 
+    @field_validator("telegram_webhook_url")
+    @classmethod
+    def _telegram_can_post_there(cls, value: str | None, info: ValidationInfo) -> str | None:
+        # A Bot API server of one's own posts to any address, Telegram's to few.
+        if value is not None and info.data.get("telegram_api_base") is None:
+            parts = urlsplit(value)
+            if parts.scheme != "https" or (parts.port or 443) not in _WEBHOOK_PORTS:
+                raise ValueError("https, port 443, 80, 88 or 8443")
+        return value
+
+    @field_validator("telegram_webhook_listen")
+    @classmethod
+    def _port_exists(cls, value: str) -> str:
+        if not 0 <= int(value.rpartition(":")[2]) <= 65535:
+            raise ValueError("0-65535")
+        return value
+
+    @field_validator("telegram_webhook_secret")
+    @classmethod
+    def _secret_shape(cls, value: SecretStr | None) -> SecretStr | None:
+        # Telegram takes a single letter, which anybody would guess.
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value.get_secret_value()):
+            raise ValueError("16 to 256 of A-Z a-z 0-9 _ -")
+        return value
+
+    @field_validator("telegram_drafts", mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        switches = {"on": True, "off": False}
+        if isinstance(value, str):
+            if value.lower() not in switches:
+                raise ValueError("on | off")
+            return switches[value.lower()]
+        return value
+
     @field_validator("database")
     @classmethod
     def _database_known(cls, value: SecretStr | None) -> SecretStr | None:
@@ -65,6 +110,12 @@ class Settings(BaseModel):
             except Exception as error:
                 raise ValueError("sqlite:///… / postgresql://…") from error
         return value
+
+    @property
+    def telegram_listen(self) -> tuple[str, int]:
+        """Host and port that Telegram's posts are taken on."""
+        host, _, port = self.telegram_webhook_listen.rpartition(":")
+        return host.strip("[]"), int(port)
 
     @property
     def links_from(self) -> tuple[str, ...]:
@@ -92,6 +143,10 @@ ALLOWED: Mapping[str, str] = {
     "DATABASE_URL": "sqlite:///… | postgresql://…",
     "TELEGRAM_BOT_TOKEN": "123456789:AA…",
     "TELEGRAM_API_BASE": "http://… | https://…",
+    "TELEGRAM_WEBHOOK_URL": "https://…[:443|80|88|8443]/… (with TELEGRAM_API_BASE: http://… | https://…)",
+    "TELEGRAM_WEBHOOK_LISTEN": "127.0.0.1:8766",
+    "TELEGRAM_WEBHOOK_SECRET": "A-Z a-z 0-9 _ -, 16-256",
+    "TELEGRAM_DRAFTS": "on | off",
 }
 
 

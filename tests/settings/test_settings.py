@@ -35,12 +35,39 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL", "setting_malformed"),
         ({"TELEGRAM_BOT_TOKEN": "abc"}, "TELEGRAM_BOT_TOKEN", "setting_malformed"),
         ({"TELEGRAM_API_BASE": "ftp://x"}, "TELEGRAM_API_BASE", "setting_malformed"),
+        ({"TELEGRAM_WEBHOOK_URL": "http://example.org/hook"}, "TELEGRAM_WEBHOOK_URL", "setting_malformed"),
+        ({"TELEGRAM_WEBHOOK_URL": "https://example.org:9000/"}, "TELEGRAM_WEBHOOK_URL", "setting_malformed"),
+        ({"TELEGRAM_WEBHOOK_URL": "https://example.org:x/"}, "TELEGRAM_WEBHOOK_URL", "setting_malformed"),
+        ({"TELEGRAM_WEBHOOK_URL": "example.org"}, "TELEGRAM_WEBHOOK_URL", "setting_malformed"),
+        ({"TELEGRAM_WEBHOOK_LISTEN": "8766"}, "TELEGRAM_WEBHOOK_LISTEN", "setting_malformed"),
+        ({"TELEGRAM_WEBHOOK_LISTEN": "127.0.0.1:70000"}, "TELEGRAM_WEBHOOK_LISTEN", "setting_malformed"),
+        ({"TELEGRAM_WEBHOOK_SECRET": "has blanks in its words"}, "TELEGRAM_WEBHOOK_SECRET", "setting_malformed"),
+        ({"TELEGRAM_WEBHOOK_SECRET": "x" * 15}, "TELEGRAM_WEBHOOK_SECRET", "setting_malformed"),
+        ({"TELEGRAM_WEBHOOK_SECRET": "x" * 257}, "TELEGRAM_WEBHOOK_SECRET", "setting_malformed"),
+        ({"TELEGRAM_DRAFTS": "maybe"}, "TELEGRAM_DRAFTS", "setting_malformed"),
     ],
 )
 def test_what_cannot_be_used_is_named(environment: dict[str, str], name: str, key: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read(environment, NOWHERE)
     assert [(problem[0], problem[1]) for problem in caught.value.problems] == [(name, key)]
+
+
+def test_telegram_by_webhook() -> None:
+    usual = read({"TELEGRAM_WEBHOOK_URL": "https://example.org:8443/hook"}, NOWHERE)
+    assert usual.telegram_listen == ("127.0.0.1", 8766)
+    assert not usual.telegram_drafts
+    own = {
+        "TELEGRAM_API_BASE": "http://127.0.0.1:8081",
+        "TELEGRAM_WEBHOOK_URL": "http://127.0.0.1:9000/hook",
+        "TELEGRAM_WEBHOOK_LISTEN": "[::1]:9000",
+        "TELEGRAM_WEBHOOK_SECRET": "Se-cr_et1-of-16x",
+        "TELEGRAM_DRAFTS": "On",
+    }
+    found = read(own, NOWHERE)
+    assert found.telegram_listen == ("::1", 9000)
+    assert found.telegram_drafts
+    assert "Se-cr_et1-of-16x" not in repr(found)
 
 
 def test_all_problems_are_named_at_once(tmp_path: Path) -> None:

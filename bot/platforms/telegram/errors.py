@@ -18,7 +18,7 @@ from telegram.error import (
     TimedOut,
 )
 
-from bot.chat.errors import Blocked, PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
+from bot.chat.errors import Blocked, Closed, PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
 
 # The library's documented way to have time spans as such, which will be the only one; otherwise it warns.
 os.environ.setdefault("PTB_TIMEDELTA", "true")
@@ -35,12 +35,11 @@ _VANISHED = (
     "wrong remote file id",
     "file is temporarily unavailable",
 )
+# What it calls a topic where nobody may write, while the chat around it is open.
+_CLOSED = ("thread not found", "topic_closed", "topic_deleted", "topic_id_invalid")
 # What it calls a place where the bot may not write.
 _BLOCKED = (
     "chat not found",
-    "thread not found",
-    "topic_closed",
-    "topic_deleted",
     "group chat was deactivated",
     "not enough rights",
     "have no rights",
@@ -54,6 +53,7 @@ _BLOCKED = (
 # The request never left: nothing can have been done.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 
+TOO_LARGE = "request entity too large"
 NOT_MODIFIED = "message is not modified"
 # What the library lets through when an answer is JSON but not an answer.
 BROKEN_ANSWERS = (KeyError, TypeError, AttributeError)
@@ -86,6 +86,8 @@ def _bad_request(error: BadRequest) -> PlatformError:
     text = error.message.lower()
     if any(part in text for part in _VANISHED):
         return Vanished(error.message)
+    if any(part in text for part in _CLOSED):
+        return Closed(error.message)
     if any(part in text for part in _BLOCKED):
         return Blocked(error.message)
     return Refused(error.message)
@@ -95,8 +97,8 @@ def _network(error: NetworkError) -> PlatformError:
     cause = error.__cause__
     if isinstance(cause, _NOT_SENT) or _closed(cause):
         return Unavailable(type(cause).__name__)
-    if "request entity too large" in error.message.lower():
-        return Refused("request entity too large")
+    if TOO_LARGE in error.message.lower():
+        return Refused(TOO_LARGE)
     # The library's own text may quote the server's page, so only the kind is told.
     return Unconfirmed(type(cause or error).__name__)
 

@@ -3,48 +3,34 @@
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
-from telegram import Update, User
+from telegram import Update
 
-from bot.chat.events import Ack, Deliver, Press
-from bot.locales import DEFAULT_LANGUAGE, language_of, translator
 from bot.platforms.telegram.backoff import Backoff, Pause
+from bot.platforms.telegram.handing import MOST_TRIES, Hands, finish, keep
 from bot.platforms.telegram.ports import OffsetStore
 from bot.platforms.telegram.redaction import safe_logger
-from bot.platforms.telegram.updates import event_of, lane_of
+from bot.platforms.telegram.updates import lane_of
 from bot.platforms.telegram.window import Window
 
 log = safe_logger(__name__)
 
-MOST_TRIES = 5
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
-# A press may still be at work when we stop; after this long it is cut off and comes again at the next start.
-GRACE_SECONDS = 10.0
-
-# Answers a press: the callback query's id, and what to show.
-Answer = Callable[[str, Ack], Coroutine[Any, Any, None]]
-T = TypeVar("T")
 
 
 class Intake:
     """Takes in updates. ``offset`` is from where Telegram has to repeat them."""
 
-    def __init__(
-        self, deliver: Deliver, answer: Answer, store: OffsetStore, window: Window, me: User, pause: Pause
-    ) -> None:
-        self._deliver = deliver
-        self._answer = answer
+    def __init__(self, hands: Hands, store: OffsetStore, window: Window, pause: Pause) -> None:
+        self._hands = hands
         self._store = store
         self._window = window
-        self._me = me
         self._pause = pause
         self._lanes: dict[int, deque[Update]] = {}
         self._workers: set[asyncio.Task[None]] = set()
-        self._hands: set[asyncio.Task[bool]] = set()
-        self._answers: set[asyncio.Task[None]] = set()
+        self._attempts: set[asyncio.Task[bool]] = set()
         self._saving = asyncio.Lock()
         self._saved: int | None = None
         self._idle = asyncio.Event()
@@ -72,8 +58,7 @@ class Intake:
         """Line up what is new. False if nothing was."""
         fresh = [update for update in updates if self._window.add(update.update_id)]
         for update in fresh:
-            if event_of(update, self._me) is None:
-                _tell(update)
+            if self._hands.event(update) is None:
                 self._window.take(update.update_id)
                 continue
             lane = lane_of(update)
@@ -81,7 +66,7 @@ class Intake:
                 self._lanes[lane].append(update)
                 continue
             self._lanes[lane] = deque([update])
-            _keep(self._workers, self._work(lane))
+            keep(self._workers, self._work(lane))
         self._mark()
         await self._save()
         return bool(fresh)
@@ -95,8 +80,8 @@ class Intake:
         """Begin nothing more; wait for what is being stored or answered."""
         self.halt()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        await _finish(self._hands)
-        await _finish(self._answers)
+        await finish(self._attempts)
+        await self._hands.close()
         self._lanes.clear()
 
     async def _work(self, lane: int) -> None:
@@ -110,34 +95,20 @@ class Intake:
         backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
         for attempt in range(1, MOST_TRIES + 1):
             # Shielded: what is being stored when we stop is stored to its end.
-            if await asyncio.shield(_keep(self._hands, self._hand_over(update, attempt))):
+            if await asyncio.shield(keep(self._attempts, self._hand_over(update, attempt))):
                 return
             if attempt < MOST_TRIES:
                 await self._pause(backoff.next())
 
     async def _hand_over(self, update: Update, attempt: int) -> bool:
         """One attempt. True if the update is done with, be it that it was given up."""
-        event = event_of(update, self._me)
-        assert event is not None
-        ack: Ack | None
-        try:
-            ack = await self._deliver(event)
-        except Exception:
-            error_id = secrets.token_hex(4)
-            log.exception(
-                "error %s: update %s was not taken in, try %s of %s", error_id, update.update_id, attempt, MOST_TRIES
-            )
-            if attempt < MOST_TRIES:
-                return False
-            log.error("error %s: update %s is given up", error_id, update.update_id)
-            author = event.author.language if isinstance(event, Press) else None
-            language = language_of(author) or DEFAULT_LANGUAGE
-            ack = Ack(translator(language)("telegram.press_failed", error_id=error_id), alert=True)
+        taken = await self._hands.attempt(update, attempt)
+        if taken is None:
+            return False
         self._window.take(update.update_id)
         self._mark()
         await self._save()
-        if isinstance(event, Press) and update.callback_query is not None:
-            _keep(self._answers, self._answer(update.callback_query.id, ack or Ack()))
+        self._hands.answer(update, taken)
         return True
 
     def _mark(self) -> None:
@@ -158,30 +129,3 @@ class Intake:
                 log.exception("error %s: the position in Telegram's updates was not saved", secrets.token_hex(4))
             else:
                 self._saved = offset
-
-
-def _keep(tasks: set[asyncio.Task[T]], work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    task = asyncio.get_running_loop().create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-    return task
-
-
-async def _finish(tasks: set[asyncio.Task[T]]) -> None:
-    if not tasks:
-        return
-    _, late = await asyncio.wait(set(tasks), timeout=GRACE_SECONDS)
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
-
-
-def _tell(update: Update) -> None:
-    if update.my_chat_member is not None:
-        log.info(
-            "the bot is now %s in a %s chat",
-            update.my_chat_member.new_chat_member.status,
-            update.my_chat_member.chat.type,
-        )
-    elif update.message is not None and update.message.migrate_to_chat_id is not None:
-        log.info("group %s became supergroup %s", update.message.chat.id, update.message.migrate_to_chat_id)

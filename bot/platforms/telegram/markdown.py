@@ -9,13 +9,26 @@ from telegramify_markdown import RenderConfig, convert, utf16_len
 
 from bot.chat.content import Answer, AnswerState
 from bot.chat.platform import Extent
-from bot.platforms.telegram.styled import ELLIPSIS, MOST_UNITS, Builder, Styled, clean, clipped, styled, visible
+from bot.platforms.telegram.styled import (
+    ELLIPSIS,
+    MOST_ENTITIES,
+    MOST_UNITS,
+    Builder,
+    Styled,
+    clean,
+    clipped,
+    styled,
+    visible,
+)
 
 log = logging.getLogger(__name__)
 
 # The converter drops what looks like HTML (`List<int>`). A private character of the same width stands for `<` while
 # it works, so that code, tables and offsets come out right.
 _LESS_THAN = "\ue0fc"
+# Less of a thought than this says nothing.
+_LEAST_THOUGHT = 40
+_QUOTES = (Kind.BLOCKQUOTE, Kind.EXPANDABLE_BLOCKQUOTE)
 
 
 def _configured() -> RenderConfig:
@@ -35,17 +48,32 @@ def render_answer(answer: Answer) -> tuple[Styled, Styled]:
     """One page, formatted; and the same as plain source, for when Telegram refuses the first.
 
     A page of at most 4096 UTF-16 units is always shown whole: where formatting makes it longer, both are the source.
+    What the model thought before is folded away above it, as much of it as there is room for.
     """
     note = clean(answer.note).strip()
     if answer.state is AnswerState.WAITING or not visible(answer.text):
         waiting = _with_note(Styled(ELLIPSIS), note, " ")
-        return waiting, Styled(waiting.text)
+        return _after_thought(answer.thought, waiting), Styled(waiting.text)
     source = styled(clean(answer.text))
     plain = _with_note(source, note, "\n\n")
     formatted = _with_note(_formatted(answer.text), note, "\n\n")
     if formatted.units > MOST_UNITS or not visible(formatted.text):
         formatted = plain
-    return formatted, Styled(plain.text)
+    return _after_thought(answer.thought, formatted), Styled(plain.text)
+
+
+def _after_thought(thought: str, body: Styled) -> Styled:
+    whole = clean(thought).strip()
+    room = MOST_UNITS - body.units - 1
+    # A message that has all its marks cannot fold a thought away, and an unfolded one would stand before the answer.
+    if not visible(whole) or room < _LEAST_THOUGHT or len(body.entities) >= MOST_ENTITIES:
+        return body
+    shown = whole if utf16_len(whole) <= room else clipped(whole, room - 1).rstrip() + ELLIPSIS
+    builder = Builder()
+    builder.add(shown, Kind.EXPANDABLE_BLOCKQUOTE)
+    builder.add("\n")
+    builder.include(body)
+    return builder.build()
 
 
 def measure(source: str) -> Extent:
@@ -82,13 +110,20 @@ def _restored(text: str | None) -> str | None:
 
 
 def _untangled(entities: list[MessageEntity]) -> list[MessageEntity]:
-    # Code may not be inside other marks, nor they in it: what overlaps it goes.
+    # Code may not be inside other marks, nor they in it: what overlaps it goes. Nor may a quote be in a quote; Telegram
+    # would choose which of the two to drop. Quotes of quotes come as the same range twice.
+    entities = list(dict.fromkeys(entities))
     code = [entity for entity in entities if entity.type in (Kind.PRE, Kind.CODE)]
-    outer = (Kind.BLOCKQUOTE, Kind.EXPANDABLE_BLOCKQUOTE)
+    quotes = sorted((entity for entity in entities if entity.type in _QUOTES), key=lambda entity: -entity.length)
+    outer: list[MessageEntity] = []
+    for quote in quotes:
+        if not any(_overlap(quote, other) for other in outer):
+            outer.append(quote)
     return [
         entity
         for entity in entities
-        if entity in code or entity.type in outer or not any(_overlap(entity, other) for other in code)
+        if entity in code
+        or (entity in outer if entity.type in _QUOTES else not any(_overlap(entity, other) for other in code))
     ]
 
 

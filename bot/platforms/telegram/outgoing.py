@@ -1,18 +1,21 @@
 """Messages on their way out: one attempt each, and what they become when Telegram does not take them as they are."""
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from telegram import Bot, InlineKeyboardMarkup, LinkPreviewOptions, ReplyParameters
+from telegram.constants import FileSizeLimit, MessageLimit
 from telegram.constants import MessageEntityType as Kind
 from telegram.error import BadRequest, ChatMigrated
 
 from bot.chat.content import Answer, Attachment, AttachmentKind, Card, Content
-from bot.chat.errors import Refused
+from bot.chat.errors import Refused, Vanished
 from bot.chat.places import MessageRef, Place
+from bot.locales import LANGUAGES, translator
 from bot.platforms.telegram.cards import fitting, render_card
-from bot.platforms.telegram.errors import NOT_MODIFIED, telegram_errors
+from bot.platforms.telegram.errors import NOT_MODIFIED, TOO_LARGE, telegram_errors
 from bot.platforms.telegram.keyboards import keyboard, too_long_to_copy
 from bot.platforms.telegram.markdown import render_answer
 from bot.platforms.telegram.redaction import safe_logger
@@ -22,7 +25,8 @@ log = safe_logger(__name__)
 
 T = TypeVar("T")
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
-_MOST_CAPTION = 1024
+_MOST_CAPTION = int(MessageLimit.CAPTION_LENGTH)
+_MOST_NAME = 200
 _WHOLE_CARD = "card.txt"
 
 
@@ -63,8 +67,9 @@ def _with_copies(body: Styled, card: Card) -> Styled:
 class Outgoing:
     """Calls the Bot API. Raises what ``bot.chat.errors`` lists, and nothing else."""
 
-    def __init__(self, bot: Bot) -> None:
+    def __init__(self, bot: Bot, most_document: int) -> None:
         self._bot = bot
+        self._most_document = most_document
         self._moved: dict[str, str] = {}
 
     async def send(self, place: Place, page: Page, reply_to: MessageRef | None) -> MessageRef:
@@ -102,49 +107,91 @@ class Outgoing:
         with telegram_errors():
             try:
                 await _formatted_or_plain(page, attempt)
+            except ChatMigrated as error:
+                # What was said in the group stays there; the supergroup numbers its own messages.
+                self.follow(ref.place.chat, str(error.new_chat_id))
+                raise Vanished("the group became a supergroup") from error
             except BadRequest as error:
                 if NOT_MODIFIED not in error.message.lower():
                     raise
 
+    async def draft(self, place: Place, page: Page, draft_id: int) -> None:
+        """Show or replace what is being written in a private chat. Drafts have no buttons."""
+
+        async def attempt(text: Styled) -> None:
+            await self._bot.send_message_draft(
+                int(place.chat), draft_id, text.text, message_thread_id=_thread(place), entities=text.entities
+            )
+
+        with telegram_errors():
+            await _formatted_or_plain(page, attempt)
+
     async def attach(self, ref: MessageRef, attachment: Attachment) -> None:
-        """A file under a message that was just sent. It never rings: the message did."""
-        caption = clipped(clean(attachment.alt), _MOST_CAPTION) or None
-        if attachment.kind is AttachmentKind.PICTURE:
+        """A file under a message that was just sent, or a sentence that it is too large. It never rings: the message
+        did.
+        """
+        size = len(attachment.data)
+        if size > self._most_document:
+            await self._say_too_large(ref, attachment)
+            return
+        if attachment.kind is AttachmentKind.PICTURE and size <= FileSizeLimit.PHOTOSIZE_UPLOAD:
             try:
-                with telegram_errors():
-                    await self._bot.send_photo(
-                        chat_id=int(ref.place.chat),
-                        photo=attachment.data,
-                        filename=clean(attachment.name),
-                        caption=caption,
-                        disable_notification=True,
-                        reply_parameters=_reply(ref.place, ref),
-                        message_thread_id=_thread(ref.place),
-                    )
+                await self._attach(ref, self._bot.send_photo, attachment, photo=attachment.data)
             except Refused as error:
                 log.info("a picture was not taken as one (%s); it goes as a file", error)
             else:
                 return
-        with telegram_errors():
-            await self._bot.send_document(
-                chat_id=int(ref.place.chat),
+        try:
+            await self._attach(
+                ref,
+                self._bot.send_document,
+                attachment,
                 document=attachment.data,
-                filename=clean(attachment.name),
-                caption=caption,
                 disable_content_type_detection=True,
+            )
+        except Refused as error:
+            if TOO_LARGE not in str(error):
+                raise
+            await self._say_too_large(ref, attachment)
+
+    async def _attach(
+        self, ref: MessageRef, send: Callable[..., Awaitable[object]], attachment: Attachment, **content: object
+    ) -> None:
+        with telegram_errors():
+            await send(
+                chat_id=int(ref.place.chat),
+                filename=clean(attachment.name),
+                caption=clipped(clean(attachment.alt), _MOST_CAPTION) or None,
                 disable_notification=True,
                 reply_parameters=_reply(ref.place, ref),
                 message_thread_id=_thread(ref.place),
+                **content,
             )
 
+    async def _say_too_large(self, ref: MessageRef, attachment: Attachment) -> None:
+        size, most = (math.ceil(count / 1_000_000) for count in (len(attachment.data), self._most_document))
+        log.warning("a file of %s MB is too large for Telegram; its place is taken by a sentence", size)
+        # A file has no language, nor does the card tell its own: whoever reads finds theirs.
+        fields = {"name": clipped(clean(attachment.name), _MOST_NAME), "size": size, "most": most}
+        text = "\n".join(translator(language)("telegram.file_too_large", **fields) for language in LANGUAGES)
+        await self.send(ref.place, Page(Styled(text), Styled(text), None, quiet=True), ref)
+
+    def follow(self, old: str, new: str) -> None:
+        """From now on what goes to the one chat goes to the other."""
+        if self._moved.get(old) != new:
+            log.info("group %s became supergroup %s; following", old, new)
+        self._moved[old] = new
+
+    def there(self, place: Place) -> Place:
+        """Where a place is now."""
+        return replace(place, chat=self._moved.get(place.chat, place.chat))
+
     async def _following(self, place: Place, call: Callable[[Place], Awaitable[T]]) -> T:
-        there = replace(place, chat=self._moved.get(place.chat, place.chat))
         try:
-            return await call(there)
+            return await call(self.there(place))
         except ChatMigrated as error:
-            log.info("group %s became supergroup %s; following", there.chat, error.new_chat_id)
-            self._moved[place.chat] = str(error.new_chat_id)
-            return await call(replace(place, chat=str(error.new_chat_id)))
+            self.follow(place.chat, str(error.new_chat_id))
+            return await call(self.there(place))
 
 
 async def _formatted_or_plain(page: Page, attempt: Callable[[Styled], Awaitable[T]]) -> T:

@@ -4,28 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from telegram import Bot
-from telegram.constants import CallbackQueryLimit, ChatAction
+from telegram.constants import CallbackQueryLimit, ChatAction, FileSizeLimit
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from bot.chat.content import Content, MenuEntry
 from bot.chat.errors import PlatformError, Throttled, Unavailable, UserError
-from bot.chat.events import Ack, Deliver, Upload
+from bot.chat.events import Ack, Deliver, Event, Moved, Upload
 from bot.chat.places import MessageRef, Place
 from bot.chat.platform import Extent, Limits
-from bot.platforms.telegram.backoff import Pause
+from bot.platforms.telegram.backoff import Backoff, Pause
 from bot.platforms.telegram.errors import BROKEN_ANSWERS
 from bot.platforms.telegram.files import Downloads
-from bot.platforms.telegram.intake import Intake
+from bot.platforms.telegram.handing import Hands
 from bot.platforms.telegram.markdown import measure
 from bot.platforms.telegram.menu import publish
 from bot.platforms.telegram.outgoing import Outgoing, Page, page_of
-from bot.platforms.telegram.polling import Polling, Trouble, introduce, introduced
-from bot.platforms.telegram.ports import OffsetStore
-from bot.platforms.telegram.redaction import hide, safe_logger
+from bot.platforms.telegram.polling import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Polling, Trouble
+from bot.platforms.telegram.ports import OffsetStore, Way
+from bot.platforms.telegram.redaction import hide, redacted, safe_logger
 from bot.platforms.telegram.styled import MOST_ENTITIES
 from bot.platforms.telegram.transport import CLOUD, Request, UpdatesRequest
 from bot.platforms.telegram.updates import NAME
-from bot.platforms.telegram.window import Window
+from bot.platforms.telegram.webhook import Webhook, WebhookAddress
 
 log = safe_logger(__name__)
 
@@ -47,8 +47,9 @@ _MOST_UNFINISHED = 256
 class TelegramPlatform:
     """Implements :class:`bot.chat.platform.Platform`.
 
-    ``api_base`` is the address of another Bot API server (``http://127.0.0.1:8081``). ``pause`` waits for a number of
-    seconds between attempts to read updates; tests pass one that does not.
+    ``api_base`` is the address of another Bot API server (``http://127.0.0.1:8081``). Updates are polled, or posted to
+    ``webhook``. ``pause`` waits for a number of seconds between attempts to reach Telegram; tests pass one that does
+    not.
     """
 
     name = NAME
@@ -60,6 +61,7 @@ class TelegramPlatform:
         api_base: str | None,
         menu: Sequence[MenuEntry],
         offset_store: OffsetStore,
+        webhook: WebhookAddress | None = None,
         pause: Pause = asyncio.sleep,
     ) -> None:
         hide(token)
@@ -81,50 +83,71 @@ class TelegramPlatform:
             request=self._requests[1],
         )
         self._menu = tuple(menu)
-        self._store = offset_store
         self._pause = pause
+        self._trouble = Trouble()
+        self._way: Way
+        if webhook is None:
+            self._way = Polling(self._bot, offset_store, self._trouble, pause)
+        else:
+            hide(webhook.secret)
+            self._way = Webhook(self._bot, webhook)
         self._downloads = Downloads(
             self._bot, f"{base}/file/bot{token}", local=api_base is not None, most_bytes=self.limits.upload_bytes
         )
-        self._outgoing = Outgoing(self._bot)
+        self._outgoing = Outgoing(
+            self._bot,
+            int(FileSizeLimit.FILESIZE_UPLOAD if api_base is None else FileSizeLimit.FILESIZE_UPLOAD_LOCAL_MODE),
+        )
         self._unfinished: dict[str, tuple[MessageRef, int]] = {}
-        self._intake: Intake | None = None
         self._reading: asyncio.Task[None] | None = None
 
     async def start(self, deliver: Deliver) -> None:
-        """Begin to read updates. Raises ``UserError`` (``telegram_token_refused``).
+        """Begin to take in updates.
 
-        A server that cannot be reached is no reason to fail: it is tried again until it can.
+        Raises ``UserError`` (``telegram_token_refused``, ``telegram_webhook_refused``, ``telegram_webhook_port``). A
+        server that cannot be reached is no reason to fail: it is tried again until it can.
         """
         for request in self._requests:
             await request.initialize()
-        trouble, known, refused = Trouble(), False, False
+        try:
+            await self._way.open()
+            known = await self._known()
+        except BaseException:
+            await self.stop()
+            raise
+        self._reading = asyncio.get_running_loop().create_task(self._read(deliver, known))
+
+    async def _known(self) -> bool:
+        """Whether Telegram could be reached. Raises ``UserError`` if it refused us."""
+        problem = None
         try:
             async with asyncio.timeout(START_SECONDS):
-                await introduce(self._bot)
-            known = True
+                await self._introduce()
         except InvalidToken:
-            refused = True
+            problem = UserError("telegram_token_refused")
+        except BadRequest as error:
+            problem = UserError("telegram_webhook_refused", reason=redacted(error.message))
         except (TelegramError, TimeoutError, *BROKEN_ANSWERS) as error:
-            trouble.broken(error)
-        if refused:
-            await self.stop()
+            self._trouble.broken(error)
+            return False
+        if problem is not None:
             # Outside of the handler: the library's error quotes the token, and must not hang on to ours.
-            raise UserError("telegram_token_refused")
-        window = Window(await self._store.load())
-        self._reading = asyncio.get_running_loop().create_task(self._read(deliver, window, trouble, known))
+            raise problem
+        return True
+
+    async def _introduce(self) -> None:
+        """Learn who we are, and make sure that updates come to us. Raises ``TelegramError``."""
+        await self._bot.initialize()
+        await self._way.arrange()
 
     async def stop(self) -> None:
-        """Stop reading, let what is being stored come to its end, close all connections."""
-        if self._intake is not None:
-            self._intake.halt()
+        """Take in nothing more, let what is being stored come to its end, close all connections."""
+        self._way.halt()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
             self._reading = None
-        if self._intake is not None:
-            await self._intake.close()
-            self._intake = None
+        await self._way.close()
         await self._bot.shutdown()
         for request in self._requests:
             await request.shutdown()
@@ -170,20 +193,33 @@ class TelegramPlatform:
         """Show "typing" for about five seconds."""
         try:
             await self._bot.send_chat_action(
-                chat_id=int(place.chat),
+                chat_id=int(self._outgoing.there(place).chat),
                 action=ChatAction.TYPING,
                 message_thread_id=int(place.thread) if place.thread else None,
             )
         except (TelegramError, *BROKEN_ANSWERS) as error:
             log.debug("typing was not shown: %s", type(error).__name__)
 
-    async def _read(self, deliver: Deliver, window: Window, trouble: Trouble, known: bool) -> None:
-        if not known:
-            await introduced(self._bot, trouble, self._pause)
-        self._intake = Intake(deliver, self._answer, self._store, window, self._bot.bot, self._pause)
+    async def _read(self, deliver: Deliver, known: bool) -> None:
+        backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
+        while not known:
+            try:
+                await self._introduce()
+            except (TelegramError, *BROKEN_ANSWERS) as error:
+                self._trouble.broken(error)
+                await self._pause(backoff.next())
+            else:
+                self._trouble.works()
+                known = True
+
+        async def followed(event: Event) -> Ack | None:
+            if isinstance(event, Moved):
+                self._outgoing.follow(event.place.chat, event.chat)
+            return await deliver(event)
+
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(publish(self._bot, self._menu))
-            tasks.create_task(Polling(self._bot, self._intake, trouble, self._pause).run())
+            tasks.create_task(self._way.run(Hands(followed, self._answer, self._bot.bot)))
 
     async def _answer(self, query_id: str, ack: Ack) -> None:
         try:

@@ -3,13 +3,16 @@
 import secrets
 
 from telegram import Bot
-from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+from telegram.error import BadRequest, Conflict, InvalidToken, RetryAfter, TelegramError
 
 from bot.platforms.telegram.backoff import Backoff, Pause
 from bot.platforms.telegram.errors import BROKEN_ANSWERS, seconds
+from bot.platforms.telegram.handing import Hands
 from bot.platforms.telegram.intake import Intake
+from bot.platforms.telegram.ports import OffsetStore
 from bot.platforms.telegram.redaction import safe_logger
 from bot.platforms.telegram.updates import ALLOWED_UPDATES
+from bot.platforms.telegram.window import Window
 
 log = safe_logger(__name__)
 
@@ -40,6 +43,8 @@ class Trouble:
                 log.error("another process reads this bot's updates (or a webhook is set): run one bot per token")
             case InvalidToken():
                 log.error("Telegram does not accept the bot's token any more")
+            case BadRequest():
+                log.error("Telegram refuses what it is asked for: %s", error.message)
             case _:
                 log.warning("Telegram cannot be reached (%s); trying again", kind)
 
@@ -51,20 +56,31 @@ class Trouble:
 
 
 class Polling:
-    """The loop. Runs until it is cancelled."""
+    """A way for updates to come in: a loop that asks for them."""
 
-    def __init__(self, bot: Bot, intake: Intake, trouble: Trouble, pause: Pause) -> None:
+    def __init__(self, bot: Bot, store: OffsetStore, trouble: Trouble, pause: Pause) -> None:
         self._bot = bot
-        self._intake = intake
+        self._store = store
         self._trouble = trouble
         self._pause = pause
         self._backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
+        self._window = Window(None)
+        self._intake: Intake | None = None
 
-    async def run(self) -> None:
-        """Ask, hand over, ask again."""
+    async def open(self) -> None:
+        """Find out how far updates were taken in."""
+        self._window = Window(await self._store.load())
+
+    async def arrange(self) -> None:
+        """Updates cannot be read while a webhook is set; those that wait are kept. Raises ``TelegramError``."""
+        await self._bot.delete_webhook(drop_pending_updates=False)
+
+    async def run(self, hands: Hands) -> None:
+        """Ask, hand over, ask again, until cancelled."""
+        self._intake = intake = Intake(hands, self._store, self._window, self._pause)
         while True:
             try:
-                await self._once()
+                await self._once(intake)
             except (TelegramError, *BROKEN_ANSWERS) as error:
                 self._trouble.broken(error)
                 await self._pause(self._delay(error))
@@ -73,8 +89,19 @@ class Polling:
                 log.exception("error %s: updates were not taken in", secrets.token_hex(4))
                 await self._pause(self._backoff.next())
 
-    async def _once(self) -> None:
-        offset = self._intake.offset
+    def halt(self) -> None:
+        """Begin nothing more."""
+        if self._intake is not None:
+            self._intake.halt()
+
+    async def close(self) -> None:
+        """Wait for what is being stored or answered."""
+        if self._intake is not None:
+            await self._intake.close()
+            self._intake = None
+
+    async def _once(self, intake: Intake) -> None:
+        offset = intake.offset
         updates = await self._bot.get_updates(
             offset=offset,
             limit=MOST_UPDATES,
@@ -83,32 +110,11 @@ class Polling:
         )
         self._trouble.works()
         self._backoff.reset()
-        fresh = await self._intake.accept(updates)
-        await self._intake.settled(BUSY_SECONDS)
-        if updates and not fresh and self._intake.idle and self._intake.offset == offset:
+        fresh = await intake.accept(updates)
+        await intake.settled(BUSY_SECONDS)
+        if updates and not fresh and intake.idle and intake.offset == offset:
             await self._pause(REPEATED_SECONDS)
 
     def _delay(self, error: Exception) -> float:
         delay = self._backoff.next()
         return max(delay, seconds(error.retry_after)) if isinstance(error, RetryAfter) else delay
-
-
-async def introduced(bot: Bot, trouble: Trouble, pause: Pause) -> None:
-    """Get to know the server, however long that takes."""
-    backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
-    while True:
-        try:
-            await introduce(bot)
-        except (TelegramError, *BROKEN_ANSWERS) as error:
-            trouble.broken(error)
-            await pause(backoff.next())
-        else:
-            trouble.works()
-            return
-
-
-async def introduce(bot: Bot) -> None:
-    """Learn who we are, and make sure that updates come to us. Raises ``TelegramError``."""
-    await bot.initialize()
-    # Updates cannot be read while a webhook is set; those that wait are kept.
-    await bot.delete_webhook(drop_pending_updates=False)

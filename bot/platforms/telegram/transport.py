@@ -66,11 +66,12 @@ class UpdatesRequest(Request):
         answer = Request.parse_json_payload(payload)
         result = answer.get("result")
         if isinstance(result, list):
-            answer["result"] = [_readable(update) for update in result]
+            answer["result"] = [readable(update) for update in result]
         return answer
 
 
-def _readable(update: dict[str, Any]) -> dict[str, Any]:
+def readable(update: dict[str, Any]) -> dict[str, Any]:
+    """The update, or only its id if the library cannot read it."""
     try:
         Update.de_json(update, None)
     except Exception as error:  # noqa: BLE001 - whatever its parser meets; never skipped without a trace

@@ -3,27 +3,43 @@
 import mimetypes
 import re
 
-from telegram import CallbackQuery, Chat, MessageEntity, Update, User
+from telegram import (
+    CallbackQuery,
+    Chat,
+    ChatMember,
+    ChatMemberRestricted,
+    ChatMemberUpdated,
+    MessageEntity,
+    Update,
+    User,
+)
 from telegram import Message as TelegramMessage
-from telegram.constants import ChatType
+from telegram.constants import ChatMemberStatus, ChatType
 
-from bot.chat.events import Event, Message, Press, Upload
+from bot.chat.events import Edit, Event, Message, Moved, Presence, Press, Upload
 from bot.chat.places import Account, MessageRef, Place, PlaceKind
 
 NAME = "telegram"
-# Edits are asked for so that a later feature finds them stored at Telegram, and are no events: Telegram also reports
-# one when it adds a link's preview, and a corrected typing mistake must not start a second job.
 ALLOWED_UPDATES = (Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY, Update.MY_CHAT_MEMBER)
 
 _COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@([A-Za-z0-9_]+))?(?=\s|$)")
 
 
 def event_of(update: Update, me: User) -> Event | None:
-    """What a person did, or ``None`` if this is not for us."""
+    """What a person did or what became of a chat, or ``None`` if this is not for us.
+
+    Telegram reports an edit when it adds a link's preview, too: whoever receives an edit has to compare the texts.
+    """
+    event_id = str(update.update_id)
     if update.message is not None:
-        return _message(str(update.update_id), update.message, me)
+        return _moved(update.message) or _message(event_id, update.message, me)
+    if update.edited_message is not None:
+        said = _message(event_id, update.edited_message, me)
+        return Edit(said.id, said.place, said.author, said.ref, said.text) if said is not None and said.text else None
     if update.callback_query is not None:
-        return _press(str(update.update_id), update.callback_query)
+        return _press(event_id, update.callback_query)
+    if update.my_chat_member is not None:
+        return _presence(event_id, update.my_chat_member)
     return None
 
 
@@ -55,6 +71,27 @@ def _message(event_id: str, message: TelegramMessage, me: User) -> Message | Non
     place = _place(message.chat, message.message_thread_id if message.is_topic_message else None)
     ref = MessageRef(place, str(message.message_id))
     return Message(event_id, place, _account(author), ref, text, uploads, addressed)
+
+
+def _moved(message: TelegramMessage) -> Moved | None:
+    here = message.chat.id
+    old, new = message.migrate_from_chat_id or here, message.migrate_to_chat_id or here
+    if old == new:
+        return None
+    # Both chats tell of the move. The same id makes the second one a repeat of the first, whichever that is.
+    return Moved(f"moved:{old}:{new}", Place(NAME, str(old), kind=PlaceKind.GROUP), str(new))
+
+
+def _presence(event_id: str, update: ChatMemberUpdated) -> Presence | None:
+    if update.chat.type == ChatType.CHANNEL:
+        return None
+    return Presence(event_id, _place(update.chat, None), _may_write(update.new_chat_member))
+
+
+def _may_write(me: ChatMember) -> bool:
+    if isinstance(me, ChatMemberRestricted):
+        return me.is_member and me.can_send_messages
+    return me.status in (ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR, ChatMemberStatus.OWNER)
 
 
 def _press(event_id: str, query: CallbackQuery) -> Press | None:

@@ -1,5 +1,6 @@
 """A strict stand-in for Telegram's Bot API server, over real HTTP on loopback."""
 
+from tests.fakes.telegram.flood import Flood, Rules, Verdict
 from tests.fakes.telegram.people import Person
 from tests.fakes.telegram.server import TelegramStandIn
 from tests.fakes.telegram.state import Group, Shown
@@ -10,6 +11,7 @@ from tests.fakes.telegram.troubles import (
     Failure,
     Held,
     HtmlPage,
+    Slow,
     Throttle,
 )
 
@@ -18,11 +20,15 @@ __all__ = [
     "DropAfter",
     "DropBefore",
     "Failure",
+    "Flood",
     "Group",
     "Held",
     "HtmlPage",
     "Person",
+    "Rules",
     "Shown",
+    "Slow",
     "TelegramStandIn",
     "Throttle",
+    "Verdict",
 ]

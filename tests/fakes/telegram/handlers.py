@@ -1,23 +1,23 @@
 """What each method does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from tests.fakes.telegram.hooks import Hook
+from tests.fakes.telegram.parameters import Parameters, Upload, entities_of, keyboard_of, number, thread_of
+from tests.fakes.telegram.profile import MOST_DESCRIPTION, MOST_SHORT_DESCRIPTION, Profile
 from tests.fakes.telegram.refusals import (
     MOST_CAPTION,
-    MOST_DOCUMENT,
     MOST_TEXT,
     ApiError,
     bad,
     check_photo,
-    checked_keyboard,
     checked_text,
     parsed,
 )
-from tests.fakes.telegram.state import Shown
+from tests.fakes.telegram.state import Draft, Shown
 from tests.fakes.telegram.world import World
 
-Parameters = Mapping[str, Any]
 NOT_MODIFIED = (
     "message is not modified: specified new message content and reply markup are exactly the same as a current "
     "content and reply markup of the message"
@@ -25,22 +25,12 @@ NOT_MODIFIED = (
 ACTIONS = frozenset({"typing", "upload_photo", "upload_document", "choose_sticker", "find_location", "record_voice"})
 
 
-class Upload:
-    """A file within a call."""
-
-    def __init__(self, name: str, data: bytes) -> None:
-        self.name = name
-        self.data = data
-
-    def __repr__(self) -> str:
-        return f"Upload({self.name!r}, {len(self.data)} bytes)"
-
-
 class Handlers:
     """Answers calls from what the world holds."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, hook: Hook) -> None:
         self.world = world
+        profile = Profile(world)
         self.table: dict[str, Callable[[Parameters], Any]] = {
             "getMe": lambda _: {**world.me, "can_join_groups": True, "can_read_all_group_messages": False},
             "sendMessage": self._send_message,
@@ -52,28 +42,28 @@ class Handlers:
             "sendChatAction": self._action,
             "answerCallbackQuery": self._answer,
             "getFile": self._get_file,
-            "setMyCommands": self._set_commands,
-            "setMyShortDescription": lambda p: self._describe(p, "short_description", 120),
-            "setMyDescription": lambda p: self._describe(p, "description", 512),
-            "deleteWebhook": self._delete_webhook,
-            "getWebhookInfo": lambda _: {
-                "url": world.webhook,
-                "has_custom_certificate": False,
-                "pending_update_count": len(world.updates.waiting),
-            },
+            "sendMessageDraft": self._draft,
+            "setMyCommands": profile.set_commands,
+            "deleteMyCommands": profile.delete_commands,
+            "getMyCommands": profile.get_commands,
+            "setMyShortDescription": lambda p: profile.describe(p, "short_description", MOST_SHORT_DESCRIPTION),
+            "setMyDescription": lambda p: profile.describe(p, "description", MOST_DESCRIPTION),
+            "setWebhook": hook.set,
+            "deleteWebhook": hook.delete,
+            "getWebhookInfo": lambda _: hook.info(),
             "setMessageReaction": self._react,
         }
 
     def _send_message(self, p: Parameters) -> Any:
-        text, entities = checked_text(p["text"], _entities(p, "entities"), MOST_TEXT)
-        keyboard = _keyboard(p)
+        text, entities = checked_text(p["text"], entities_of(p, "entities"), MOST_TEXT)
+        keyboard = keyboard_of(p)
         message = self._new(p, text)
         message.entities, message.keyboard = entities, keyboard
         message.preview = not parsed(p.get("link_preview_options", "{}"), "link_preview_options").get("is_disabled")
         return self._raw(message)
 
     def _new(self, p: Parameters, text: str) -> Shown:
-        chat, thread = _number(p, "chat_id"), _number(p, "message_thread_id") if "message_thread_id" in p else None
+        chat, thread = number(p, "chat_id"), thread_of(p)
         self.world.chat_for_bot(chat, thread)
         reply = parsed(p["reply_parameters"], "reply_parameters") if "reply_parameters" in p else None
         reply_to = None
@@ -83,6 +73,7 @@ class Handlers:
                 raise bad("message to be replied not found")
             reply_to = reply["message_id"] if known else None
         message = self.world.new_message(chat, thread, text)
+        self.world.drafts.pop(chat, None)
         message.reply_to = reply_to
         message.silent = p.get("disable_notification") == "true"
         return message
@@ -100,9 +91,9 @@ class Handlers:
         return raw
 
     def _own(self, p: Parameters, what: str) -> Shown:
-        chat = _number(p, "chat_id")
+        chat = number(p, "chat_id")
         self.world.chat_for_bot(chat, None)
-        message = self.world.shown.get(chat, {}).get(_number(p, "message_id"))
+        message = self.world.shown.get(chat, {}).get(number(p, "message_id"))
         if message is None:
             raise bad(f"message to {what} not found")
         if not message.by_bot:
@@ -113,8 +104,8 @@ class Handlers:
         message = self._own(p, "edit")
         if message.photo is not None or message.document is not None:
             raise bad("there is no text in the message to edit")
-        text, entities = checked_text(p["text"], _entities(p, "entities"), MOST_TEXT)
-        keyboard = _keyboard(p)
+        text, entities = checked_text(p["text"], entities_of(p, "entities"), MOST_TEXT)
+        keyboard = keyboard_of(p)
         if (text, entities, keyboard) == (message.text, message.entities, message.keyboard):
             raise bad(NOT_MODIFIED)
         message.text, message.entities, message.keyboard = text, entities, keyboard
@@ -124,7 +115,7 @@ class Handlers:
         return self._raw(message)
 
     def _edit_markup(self, p: Parameters) -> Any:
-        message, keyboard = self._own(p, "edit"), _keyboard(p)
+        message, keyboard = self._own(p, "edit"), keyboard_of(p)
         if keyboard == message.keyboard:
             raise bad(NOT_MODIFIED)
         message.keyboard = keyboard
@@ -151,7 +142,7 @@ class Handlers:
         upload = p["document"]
         if not isinstance(upload, Upload):
             raise bad("wrong file identifier/HTTP URL specified")
-        if len(upload.data) > MOST_DOCUMENT:
+        if len(upload.data) > self.world.most_document:
             raise ApiError(413, "Request Entity Too Large")
         if not upload.data:
             raise bad("file must be non-empty")
@@ -162,18 +153,29 @@ class Handlers:
         return self._raw(message)
 
     def _with_caption(self, p: Parameters) -> Shown:
-        text, entities = checked_text(p.get("caption", ""), _entities(p, "caption_entities"), MOST_CAPTION)
-        keyboard = _keyboard(p)
+        text, entities = checked_text(p.get("caption", ""), entities_of(p, "caption_entities"), MOST_CAPTION)
+        keyboard = keyboard_of(p)
         message = self._new(p, text)
         message.entities, message.keyboard = entities, keyboard
         return message
 
+    def _draft(self, p: Parameters) -> bool:
+        chat = number(p, "chat_id")
+        self.world.chat_for_bot(chat, None)
+        if chat not in self.world.people:
+            raise bad("TEXTDRAFT_PEER_INVALID")
+        if number(p, "draft_id") == 0:
+            raise bad("DRAFT_ID_INVALID")
+        text, entities = checked_text(p.get("text", ""), entities_of(p, "entities"), MOST_TEXT, may_be_empty=True)
+        self.world.drafts[chat] = Draft(number(p, "draft_id"), text, entities)
+        return True
+
     def _action(self, p: Parameters) -> bool:
-        thread = _number(p, "message_thread_id") if "message_thread_id" in p else None
-        self.world.chat_for_bot(_number(p, "chat_id"), thread)
+        thread = thread_of(p)
+        self.world.chat_for_bot(number(p, "chat_id"), thread)
         if p["action"] not in ACTIONS:
             raise bad("wrong parameter action in request")
-        self.world.actions.append((_number(p, "chat_id"), p["action"], thread))
+        self.world.actions.append((number(p, "chat_id"), p["action"], thread))
         return True
 
     def _answer(self, p: Parameters) -> bool:
@@ -194,58 +196,9 @@ class Handlers:
             "file_path": stored.path,
         }
 
-    def _set_commands(self, p: Parameters) -> bool:
-        commands = parsed(p["commands"], "commands")
-        if len(commands) > 100:
-            raise bad("BOT_COMMANDS_TOO_MUCH")
-        for command in commands:
-            name, text = command["command"], command["description"]
-            if not (1 <= len(name) <= 32 and name == name.lower() and name.replace("_", "").isalnum()):
-                raise bad("BOT_COMMAND_INVALID")
-            if not 1 <= len(text) <= 256:
-                raise bad("BOT_COMMAND_DESCRIPTION_INVALID")
-        self.world.commands[_language(p)] = commands
-        return True
-
-    def _describe(self, p: Parameters, what: str, most: int) -> bool:
-        if len(p.get(what, "")) > most:
-            raise bad("description is too long")
-        self.world.descriptions[what, _language(p)] = p.get(what, "")
-        return True
-
-    def _delete_webhook(self, p: Parameters) -> bool:
-        self.world.webhook = ""
-        if p.get("drop_pending_updates") == "true":
-            self.world.updates.waiting.clear()
-        return True
-
     def _react(self, p: Parameters) -> bool:
-        chat = _number(p, "chat_id")
-        if _number(p, "message_id") not in self.world.shown.get(chat, {}):
+        chat = number(p, "chat_id")
+        if number(p, "message_id") not in self.world.shown.get(chat, {}):
             raise bad("message to react not found")
-        self.world.reactions[_number(p, "message_id")] = parsed(p.get("reaction", "[]"), "reaction")
+        self.world.reactions[number(p, "message_id")] = parsed(p.get("reaction", "[]"), "reaction")
         return True
-
-
-def _number(p: Parameters, name: str) -> int:
-    try:
-        return int(p[name])
-    except (KeyError, ValueError) as error:
-        raise bad(f"{name} is invalid") from error
-
-
-def _language(p: Parameters) -> str:
-    code: str = p.get("language_code", "")
-    if code and not (len(code) == 2 and code.islower()):
-        raise bad("invalid language_code specified")
-    return code
-
-
-def _entities(p: Parameters, name: str) -> list[Mapping[str, Any]]:
-    if "parse_mode" in p:
-        raise bad("the stand-in knows entities only, no parse_mode")
-    return list(parsed(p.get(name, "[]"), name))
-
-
-def _keyboard(p: Parameters) -> list[list[dict[str, Any]]]:
-    return checked_keyboard(parsed(p["reply_markup"], "reply_markup")) if "reply_markup" in p else []

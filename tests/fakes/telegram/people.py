@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tests.fakes.telegram.refusals import units
-from tests.fakes.telegram.state import Group, Query, Shown
+from tests.fakes.telegram.state import Group, Query, Shown, standing
 
 if TYPE_CHECKING:
     from tests.fakes.telegram.world import World
@@ -103,15 +103,21 @@ class Person:
     async def blocks(self) -> None:
         """Block the bot."""
         self.server.blocked.add(self.id)
-        chat = {"id": self.id, "type": "private", "first_name": self.name}
-        member = {"user": self.server.me, "status": "kicked", "until_date": 0}
-        was = {"user": self.server.me, "status": "member"}
+        await self._stands("member", "kicked")
+
+    async def unblocks(self) -> None:
+        """Let the bot write again."""
+        self.server.blocked.discard(self.id)
+        await self._stands("kicked", "member")
+
+    async def _stands(self, was: str, now: str) -> None:
+        me = self.server.me
         body = {
-            "chat": chat,
+            "chat": self.server.chat(self.id),
             "from": self.user,
             "date": self.server.now,
-            "old_chat_member": was,
-            "new_chat_member": member,
+            "old_chat_member": standing(me, was),
+            "new_chat_member": standing(me, now),
         }
         await self.server.add_update("my_chat_member", body)
 

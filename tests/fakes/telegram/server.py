@@ -1,15 +1,19 @@
 """The stand-in's HTTP side: tokens, parameters, long polling, and the troubles that a test asks for."""
 
 import asyncio
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
-from tests.fakes.telegram.handlers import Handlers, Upload
+from tests.fakes.telegram.flood import COUNTED, Flood, Verdict
+from tests.fakes.telegram.handlers import Handlers
+from tests.fakes.telegram.hooks import Hook
 from tests.fakes.telegram.methods import METHODS
-from tests.fakes.telegram.refusals import ApiError, bad, parsed
+from tests.fakes.telegram.parameters import parameters_of
+from tests.fakes.telegram.refusals import MOST_LOCAL, ApiError, bad, parsed
 from tests.fakes.telegram.state import Call
 from tests.fakes.telegram.troubles import (
     BrokenJson,
@@ -18,6 +22,7 @@ from tests.fakes.telegram.troubles import (
     Failure,
     Held,
     HtmlPage,
+    Slow,
     Throttle,
     Trouble,
 )
@@ -28,16 +33,35 @@ WEBHOOK_CONFLICT = "Conflict: can't use getUpdates method while webhook is activ
 
 
 class TelegramStandIn(World):
-    """A Bot API server for one bot. ``local_folder`` makes it one with ``--local``: files are read from there."""
+    """A Bot API server for one bot.
 
-    def __init__(self, local_folder: Path | None = None) -> None:
+    ``local`` makes it one with ``--local``: large files, webhooks over http; with ``local_folder`` files are read
+    from there. ``flood`` switches flood control on; it may be set at any time. ``latency``: seconds that every call
+    takes on its way, half of them before it is done.
+    """
+
+    def __init__(
+        self,
+        local_folder: Path | None = None,
+        flood: Flood | None = None,
+        port: int = 0,
+        *,
+        local: bool = False,
+        latency: float = 0.0,
+    ) -> None:
         super().__init__()
+        self.flood = flood
+        self.latency = latency
+        self._local = local or local_folder is not None
+        if self._local:
+            self.most_document = self.most_download = MOST_LOCAL
         self._local_folder = local_folder
-        self._handlers = Handlers(self)
+        self.hook = Hook(self, local=self._local)
+        self._handlers = Handlers(self, self.hook)
         self._troubles: dict[str, list[Trouble]] = {}
         self._poll = 0
         self._runner: web.AppRunner | None = None
-        self._port = 0
+        self._port = port
 
     @property
     def api_base(self) -> str:
@@ -55,9 +79,10 @@ class TelegramStandIn(World):
 
     async def open(self) -> None:
         """Listen; after :meth:`shut` on the same port again, with everything that was known."""
-        app = web.Application(client_max_size=60 << 20)
+        app = web.Application(client_max_size=self.most_document + (10 << 20))
         app.router.add_route("*", "/bot{token}/{method}", self._call)
         app.router.add_get("/file/bot{token}/{path:.*}", self._download)
+        app.add_routes(self.extra_routes())
         # A client that hangs up ends its long poll.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
@@ -67,9 +92,14 @@ class TelegramStandIn(World):
 
     async def shut(self) -> None:
         """Be away."""
+        self.hook.end()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    def extra_routes(self) -> list[web.RouteDef]:
+        """What else is served; nothing unless somebody adds to it."""
+        return []
 
     def next(self, method: str, *troubles: Trouble) -> None:
         """What happens to the next calls of a method, one trouble a call."""
@@ -79,16 +109,35 @@ class TelegramStandIn(World):
         if request.match_info["token"] != self.token:
             return _answer(ApiError(401, "Unauthorized"))
         method = request.match_info["method"]
-        parameters = await _parameters(request)
+        parameters = await parameters_of(request)
+        await self._way()
         call = Call(method, parameters)
         self.timeline.append(call)
         waiting = self._troubles.get(method, [])
         trouble = waiting.pop(0) if waiting else None
         try:
-            response = await self._troubled(request, call, trouble)
+            refusal = None if trouble else self._judge(call)
+            response = self._outcome(call, refusal) if refusal else await self._troubled(request, call, trouble)
         finally:
+            call.answered = time.monotonic()
+            if call.verdict is None:
+                call.verdict = Verdict.OK if call.outcome == "ok" else Verdict.ERROR
             await self.notify()
+        await self._way()
         return response
+
+    async def _way(self) -> None:
+        if self.latency:
+            await asyncio.sleep(self.latency / 2)
+
+    def _judge(self, call: Call) -> ApiError | None:
+        if self.flood is None or call.method not in COUNTED or call.chat is None:
+            return None
+        verdict, seconds = self.flood.judge(call.chat)
+        if verdict is Verdict.OK:
+            return None
+        call.verdict, call.retry_after = verdict, seconds
+        return ApiError(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
 
     async def _troubled(self, request: web.Request, call: Call, trouble: Trouble | None) -> web.StreamResponse:
         match trouble:
@@ -107,11 +156,15 @@ class TelegramStandIn(World):
             case Held(release):
                 await self.notify()
                 await release.wait()
+            case Slow(seconds):
+                await asyncio.sleep(seconds)
         try:
             result = await self._result(call.method, call.parameters)
         except ApiError as error:
             return self._outcome(call, error)
         call.outcome = "ok"
+        shown = result.get("message_id") if isinstance(result, dict) else call.parameters.get("message_id")
+        call.message = None if shown is None else int(shown)
         if isinstance(trouble, DropAfter):
             return _hang_up(request)
         if isinstance(trouble, BrokenJson):
@@ -187,13 +240,6 @@ class TelegramStandIn(World):
                 return web.Response(status=status, text="<html></html>", content_type="text/html")
             case _:
                 return web.Response(body=stored.data)
-
-
-async def _parameters(request: web.Request) -> dict[str, Any]:
-    values: dict[str, Any] = dict(request.query)
-    for name, value in (await request.post()).items():
-        values[name] = Upload(value.filename, value.file.read()) if isinstance(value, web.FileField) else value
-    return values
 
 
 def _answer(error: ApiError) -> web.Response:

@@ -1,8 +1,11 @@
 """What the server knows: chats, messages, files, and updates that wait to be read."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.fakes.telegram.flood import Verdict
 
 
 @dataclass
@@ -50,6 +53,17 @@ class Group:
     topics: set[int] = field(default_factory=set)
     closed: set[int] = field(default_factory=set)
     moved_to: int | None = None
+    # The bot's own standing there, as the API names it.
+    member: str = "member"
+
+
+@dataclass
+class Draft:
+    """What a person sees being written before it is a message."""
+
+    id: int
+    text: str
+    entities: list[Mapping[str, Any]]
 
 
 @dataclass
@@ -73,11 +87,58 @@ class Query:
 
 @dataclass
 class Call:
-    """One call in the timeline; ``outcome`` is ``ok`` or the error's description."""
+    """One call in the timeline; ``outcome`` is ``ok`` or the error's description.
+
+    Times are ``time.monotonic()``, which on Linux is the same for all processes of a machine; ``answered`` is None
+    while the call is at work. ``message`` is the id of the message that was sent or is meant, ``text`` what the call
+    wants to show (a caption too).
+    """
 
     method: str
     parameters: dict[str, Any]
     outcome: str = ""
+    verdict: Verdict | None = None
+    arrived: float = field(default_factory=time.monotonic)
+    answered: float | None = None
+    message: int | None = None
+    retry_after: int | None = None
+
+    @property
+    def chat(self) -> int | None:
+        """The chat that is meant, if the call has one."""
+        raw = str(self.parameters.get("chat_id", ""))
+        return int(raw) if raw.removeprefix("-").isdecimal() else None
+
+    @property
+    def text(self) -> str | None:
+        """What is to be shown; None if the call shows nothing."""
+        text = self.parameters.get("text", self.parameters.get("caption"))
+        return None if text is None else str(text)
+
+
+_RIGHTS = (
+    "can_send_messages", "can_send_audios", "can_send_documents", "can_send_photos", "can_send_videos",
+    "can_send_video_notes", "can_send_voice_notes", "can_send_polls", "can_send_other_messages",
+    "can_add_web_page_previews", "can_change_info", "can_invite_users", "can_pin_messages", "can_manage_topics",
+    "can_edit_tag", "can_react_to_messages",
+)  # fmt: skip
+_ADMIN = (
+    "can_be_edited", "is_anonymous", "can_manage_chat", "can_delete_messages", "can_manage_video_chats",
+    "can_restrict_members", "can_promote_members", "can_change_info", "can_invite_users", "can_post_stories",
+    "can_edit_stories", "can_delete_stories",
+)  # fmt: skip
+
+
+def standing(user: dict[str, Any], status: str) -> dict[str, Any]:
+    """A ``ChatMember`` of this status, with the fields that it has to have. ``restricted`` may not write."""
+    made: dict[str, Any] = {"user": user, "status": status}
+    if status == "kicked":
+        made["until_date"] = 0
+    elif status == "restricted":
+        made |= {"is_member": True, "until_date": 0, **dict.fromkeys(_RIGHTS, False)}
+    elif status == "administrator":
+        made |= dict.fromkeys(_ADMIN, False)
+    return made
 
 
 class Updates:
@@ -109,6 +170,11 @@ class Updates:
             self._confirm([update for update in self.waiting if update["update_id"] < offset])
         return self.waiting[:limit]
 
+    def confirm_one(self, update_id: int) -> None:
+        """An update was taken by a webhook."""
+        self._confirm([update for update in self.waiting if update["update_id"] == update_id])
+
     def _confirm(self, updates: list[dict[str, Any]]) -> None:
-        self.confirmed.extend(update["update_id"] for update in updates)
-        self.waiting = [update for update in self.waiting if update not in updates]
+        gone = {update["update_id"]: None for update in updates}
+        self.confirmed.extend(gone)
+        self.waiting = [update for update in self.waiting if update["update_id"] not in gone]

@@ -1,8 +1,6 @@
 """The stand-in refuses what Telegram refuses. A stand-in that takes everything proves nothing."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -19,51 +17,7 @@ from tests.fakes.telegram import (
     TelegramStandIn,
     Throttle,
 )
-
-
-class Client:
-    """Calls the stand-in as a program without any library would."""
-
-    def __init__(self, tg: TelegramStandIn, session: aiohttp.ClientSession) -> None:
-        self.tg = tg
-        self.session = session
-
-    async def __call__(self, method: str, *, token: str | None = None, **parameters: Any) -> dict[str, Any]:
-        data = {
-            name: value if isinstance(value, str | bytes) else json.dumps(value) for name, value in parameters.items()
-        }
-        url = f"{self.tg.api_base}/bot{token or self.tg.token}/{method}"
-        async with self.session.post(url, data=data) as response:
-            answer: dict[str, Any] = await response.json()
-            assert response.status == answer.get("error_code", 200)
-            return answer
-
-    async def refused(self, method: str, **parameters: Any) -> str:
-        answer = await self(method, **parameters)
-        assert answer["ok"] is False
-        return str(answer["description"])
-
-    async def works(self, method: str, **parameters: Any) -> Any:
-        answer = await self(method, **parameters)
-        assert answer["ok"] is True, answer
-        return answer["result"]
-
-
-@pytest.fixture
-async def tg() -> AsyncIterator[TelegramStandIn]:
-    async with TelegramStandIn() as server:
-        yield server
-
-
-@pytest.fixture
-async def api(tg: TelegramStandIn) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession() as session:
-        yield Client(tg, session)
-
-
-@pytest.fixture
-def ming(tg: TelegramStandIn) -> Person:
-    return tg.person(1)
+from tests.fakes.telegram.client import Client
 
 
 async def test_who_is_it(api: Client) -> None:
@@ -258,7 +212,7 @@ async def _uploaded(api: Client, method: str, **files: bytes) -> str:
 async def test_the_profile(api: Client, tg: TelegramStandIn) -> None:
     command = {"command": "train", "description": "Train"}
     await api.works("setMyCommands", commands=[command], language_code="zh")
-    assert tg.commands == {"zh": [command]}
+    assert tg.commands == {("default", "zh"): [command]}
     bad = {"command": "Train!", "description": "Train"}
     assert "BOT_COMMAND_INVALID" in await api.refused("setMyCommands", commands=[bad])
     assert "TOO_MUCH" in await api.refused("setMyCommands", commands=[command] * 101)

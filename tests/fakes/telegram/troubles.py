@@ -48,4 +48,11 @@ class Held:
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-Trouble = Throttle | Failure | HtmlPage | BrokenJson | DropBefore | DropAfter | Held
+@dataclass
+class Slow:
+    """The call waits so many seconds before it is done."""
+
+    seconds: float
+
+
+Trouble = Slow | Throttle | Failure | HtmlPage | BrokenJson | DropBefore | DropAfter | Held

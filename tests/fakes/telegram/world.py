@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.fakes.telegram.people import Person
-from tests.fakes.telegram.refusals import MOST_DOWNLOAD, ApiError, bad
-from tests.fakes.telegram.state import Call, Group, Query, Shown, StoredFile, Updates
+from tests.fakes.telegram.refusals import MOST_DOCUMENT, MOST_DOWNLOAD, ApiError, bad
+from tests.fakes.telegram.state import Call, Draft, Group, Query, Shown, StoredFile, Updates, standing
 
 TOKEN = "123456789:AAstand-in_token_that_is_long_enough"
 FIRST_SECOND = 1_790_000_000
@@ -27,11 +27,14 @@ class World:
         self.queries: dict[str, Query] = {}
         self.updates = Updates()
         self.timeline: list[Call] = []
-        self.commands: dict[str, list[dict[str, str]]] = {}
+        # Per scope and language.
+        self.commands: dict[tuple[str, str], list[dict[str, str]]] = {}
+        self.drafts: dict[int, Draft] = {}
         self.descriptions: dict[tuple[str, str], str] = {}
         self.reactions: dict[int, list[dict[str, Any]]] = {}
         self.actions: list[tuple[int, str, int | None]] = []
         self.webhook = ""
+        self.most_document, self.most_download = MOST_DOCUMENT, MOST_DOWNLOAD
         self.changed = asyncio.Condition()
         self._numbers = itertools.count(1)
         self._clock = itertools.count(FIRST_SECOND)
@@ -61,6 +64,11 @@ class World:
     def calls(self, method: str) -> list[Call]:
         """The calls of one method so far."""
         return [call for call in self.timeline if call.method == method]
+
+    async def erase(self, chat: int, message: int) -> None:
+        """Somebody deletes a message; the bot is not told."""
+        del self.shown[chat][message]
+        await self.notify()
 
     def expire_queries(self) -> None:
         """Make all pressed buttons too old to be answered."""
@@ -97,11 +105,11 @@ class World:
         return stored
 
     def file(self, file_id: str) -> StoredFile:
-        """A file to be downloaded; refused above 20 MB."""
+        """A file to be downloaded; refused above 20 MB unless the server is a local one."""
         stored = self.files.get(file_id)
         if stored is None:
             raise bad("invalid file_id")
-        if stored.size > MOST_DOWNLOAD:
+        if stored.size > self.most_download:
             raise bad("file is too big")
         return stored
 
@@ -116,24 +124,60 @@ class World:
             raise ApiError(
                 400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=group.moved_to
             )
+        if group is not None:
+            _check_membership(group)
         if thread is not None and (group is None or thread not in group.topics):
             raise bad("message thread not found")
         if group is not None and thread in group.closed:
             raise bad("TOPIC_CLOSED")
+
+    async def changes_standing(self, group: Group, member: str, by: Person) -> None:
+        """Somebody makes the bot an administrator or a member of a group, restricts it, or throws it out."""
+        was, group.member = group.member, member
+        body = {
+            "chat": self.chat(group.id),
+            "from": by.user,
+            "date": self.now,
+            "old_chat_member": standing(self.me, was),
+            "new_chat_member": standing(self.me, member),
+        }
+        await self.add_update("my_chat_member", body)
+
+    async def migrates(self, group: Group, new_id: int, by: Person) -> Group:
+        """A basic group becomes a supergroup with another id; both say so."""
+        group.kind, group.moved_to = "group", new_id
+        made = self.group(new_id, group.title)
+        for chat, told in ((group.id, {"migrate_to_chat_id": new_id}), (new_id, {"migrate_from_chat_id": group.id})):
+            message = self.new_message(chat, None, "")
+            message.by_bot = False
+            message.raw |= {"from": by.user, **told}
+            await self.add_update("message", message.raw)
+        return made
 
     def new_message(self, chat_id: int, thread: int | None, text: str) -> Shown:
         """A message with the next number of its chat."""
         chat = self.shown.setdefault(chat_id, {})
         number = max(chat, default=100) + 1
         message = Shown(number, chat_id, thread, text, [], [])
-        message.raw = {"message_id": number, "date": self.now, "chat": self._chat(chat_id)}
+        message.raw = {"message_id": number, "date": self.now, "chat": self.chat(chat_id)}
         if thread is not None:
             message.raw |= {"message_thread_id": thread, "is_topic_message": True}
         chat[number] = message
         return message
 
-    def _chat(self, chat_id: int) -> dict[str, Any]:
+    def chat(self, chat_id: int) -> dict[str, Any]:
+        """A chat as the API writes it."""
         group = self.groups.get(chat_id)
         if group is None:
             return {"id": chat_id, "type": "private", "first_name": self.person(chat_id).name}
         return {"id": chat_id, "type": group.kind, "title": group.title, "is_forum": bool(group.topics)}
+
+
+def _check_membership(group: Group) -> None:
+    match group.member:
+        case "kicked":
+            raise ApiError(403, f"Forbidden: bot was kicked from the {group.kind} chat")
+        case "left":
+            raise ApiError(403, f"Forbidden: bot is not a member of the {group.kind} chat")
+        case "restricted":
+            raise bad("not enough rights to send text messages to the chat")

@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 
 from bot.chat.content import MenuEntry
 from bot.chat.events import Ack, Event, Message, Press
 from bot.chat.places import Place, PlaceKind
-from bot.platforms.telegram import TelegramPlatform
+from bot.platforms.telegram import TelegramPlatform, WebhookAddress
 from tests.fakes.telegram import TelegramStandIn
 
 MENU = (
     MenuEntry("train", "trainer", "[N] [flags]", {"zh": "开始训练", "en": "Start training"}),
     MenuEntry("help", "guest", "", {"zh": "帮助", "en": "Help"}),
+    MenuEntry("invite", "admin", "[role]", {"zh": "邀请", "en": "Invite"}),
 )
 
 
@@ -106,10 +108,28 @@ class Inbox:
         return [event.text for event in self.events if isinstance(event, Message)]
 
 
-def platform_for(tg: TelegramStandIn, memory: Memory | None = None, pauses: Pauses | None = None) -> TelegramPlatform:
+def platform_for(
+    tg: TelegramStandIn,
+    memory: Memory | None = None,
+    pauses: Pauses | None = None,
+    webhook: WebhookAddress | None = None,
+) -> TelegramPlatform:
     return TelegramPlatform(
-        tg.token, api_base=tg.api_base, menu=MENU, offset_store=memory or Memory(), pause=pauses or Pauses()
+        tg.token,
+        api_base=tg.api_base,
+        menu=MENU,
+        offset_store=memory or Memory(),
+        webhook=webhook,
+        pause=pauses or Pauses(),
     )
+
+
+def webhook_address() -> WebhookAddress:
+    """On a port of this machine that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return WebhookAddress(f"http://127.0.0.1:{port}/telegram/hook", "127.0.0.1", port, "a-secret_1")
 
 
 def private(person_id: int) -> Place:

@@ -14,17 +14,30 @@ from bot.platforms.telegram.menu import commands
 from bot.platforms.telegram.redaction import redacted
 from bot.platforms.telegram.transport import is_loopback
 from tests.fakes.telegram import DropAfter, Failure, Held, HtmlPage, Person, TelegramStandIn, Throttle
+from tests.fakes.telegram.profile import menu_of
 from tests.platforms.telegram.helpers import MENU, Inbox, LogWatch, Memory, Pauses, platform_for, private
 
 Running = TelegramPlatform
 
 
-async def test_the_menu_is_in_both_languages(platform: Running, tg: TelegramStandIn) -> None:
+async def test_the_menu_is_in_both_languages_and_fits_its_chats(platform: Running, tg: TelegramStandIn) -> None:
     await tg.wait_for(lambda: ("description", "") in tg.descriptions and ("description", "zh") in tg.descriptions)
-    assert tg.commands == {
-        "": [{"command": "train", "description": "Start training"}, {"command": "help", "description": "Help"}],
-        "zh": [{"command": "train", "description": "开始训练"}, {"command": "help", "description": "帮助"}],
-    }
+    assert tg.commands["all_private_chats", ""] == [
+        {"command": "train", "description": "Start training"},
+        {"command": "help", "description": "Help"},
+        {"command": "invite", "description": "Invite"},
+    ]
+    assert tg.commands["all_group_chats", "zh"] == [
+        {"command": "train", "description": "开始训练"},
+        {"command": "help", "description": "帮助"},
+    ]
+    assert len(tg.commands) == 8
+    for language in ("zh", "fr"):
+        assert menu_of(tg, language, private=True) == ["train", "help", "invite"]
+        assert menu_of(tg, language, private=False) == ["train", "help"]
+        assert menu_of(tg, language, private=False, admin=True) == ["train", "help", "invite"]
+    for language in ("zh", ""):
+        assert [command["command"] for command in tg.commands["default", language]] == ["help"]
     assert "微调" in tg.descriptions["short_description", "zh"]
     assert "Fine-tune" in tg.descriptions["short_description", ""]
 
@@ -254,7 +267,7 @@ async def test_the_libraries_are_quiet_unless_asked(
 
 
 def test_an_unknown_entry_of_the_menu_is_left_out() -> None:
-    assert [command.command for command in commands(MENU, "en")] == ["train", "help"]
+    assert [command.command for command in commands(MENU, "en")] == ["train", "help", "invite"]
 
 
 async def test_a_token_can_be_tried_before_anything_starts(tg: TelegramStandIn) -> None:

@@ -1,6 +1,7 @@
 """What goes out, as text with entities. The stand-in checks every range."""
 
 import random
+import re
 
 import pytest
 from telegram import MessageEntity
@@ -21,7 +22,7 @@ from bot.chat.content import (
 )
 from bot.platforms.telegram.cards import fitting, render_card
 from bot.platforms.telegram.keyboards import keyboard
-from bot.platforms.telegram.markdown import render_answer
+from bot.platforms.telegram.markdown import measure, render_answer
 from bot.platforms.telegram.outgoing import page_of
 from bot.platforms.telegram.platform import TEXT_UNITS
 from bot.platforms.telegram.styled import MOST_ENTITIES, MOST_UNITS, Styled
@@ -176,7 +177,8 @@ def test_a_converter_that_fails_costs_the_formatting_only(
         raise ValueError("a mistake in the library")
 
     monkeypatch.setattr("bot.platforms.telegram.markdown.convert", fail)
-    assert shown("**Move**", "stopped").text == "**Move**\n\nstopped"
+    # What was formatted before is remembered; this was not.
+    assert shown("**never seen**", "stopped").text == "**never seen**\n\nstopped"
     assert "could not be formatted" in caplog.text
 
 
@@ -193,6 +195,77 @@ def test_lone_surrogates_and_controls_do_not_break_a_page() -> None:
     assert page.text == "a\ufffd bc\nd"
 
 
+def thinking(text: str, thought: str, note: str = "", state: AnswerState = AnswerState.DONE) -> Styled:
+    page, plain = render_answer(Answer(text, state, note, thought=thought))
+    accepted(page)
+    accepted(plain)
+    assert thought[:20] not in plain.text
+    return page
+
+
+def test_a_thought_is_folded_away_before_the_answer() -> None:
+    page = thinking("**Move** 🏠", "They ask 🤔 about *moving*.\nIs the house old?", "stopped")
+    assert page.text == "They ask 🤔 about *moving*.\nIs the house old?\nMove 🏠\n\nstopped"
+    assert pieces(page, "expandable_blockquote") == ["They ask 🤔 about *moving*.\nIs the house old?"]
+    assert pieces(page, "bold") == ["Move"]
+    assert pieces(page, "italic") == ["stopped"]
+
+
+def test_a_thought_before_the_first_word() -> None:
+    page = thinking("", "Hmm, let me see how old it is.", "thinking", AnswerState.WAITING)
+    assert page.text == "Hmm, let me see how old it is.\n… thinking"
+    assert pieces(page, "expandable_blockquote") == ["Hmm, let me see how old it is."]
+
+
+@pytest.mark.parametrize("thought", [" ", "\u200b", "\0"])
+def test_a_thought_of_nothing(thought: str) -> None:
+    assert render_answer(Answer("Move", AnswerState.DONE, thought=thought))[0].text == "Move"
+
+
+@pytest.mark.parametrize("length", [0, 1, 3000, 3999, 4000, 4050, 4060, 4090, 4096])
+def test_the_answer_comes_first_where_room_is_short(length: int) -> None:
+    page = thinking("算" * length, "🤔" * 3000, "note")
+    assert page.units <= MOST_UNITS
+    assert page.text.count("算") == length
+    (quote,) = pieces(page, "expandable_blockquote") or [""]
+    assert bool(quote) == (length <= 4040)
+    if quote:
+        assert quote.endswith("🤔…")
+        assert page.units >= MOST_UNITS - 1
+
+
+def test_a_message_that_has_all_its_marks_shows_no_thought() -> None:
+    page = thinking("**b** _i_ " * 60, "a thought that nobody can fold away")
+    assert len(page.entities) == MOST_ENTITIES
+    assert "thought" not in page.text
+    assert len(pieces(thinking("**b** " * 99, "a thought"), "expandable_blockquote")) == 1
+
+
+def test_a_page_is_measured_without_its_thought() -> None:
+    assert measure("**b**").units == 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "שלום עולם, **לעבור דירה**? כן.",
+        "مرحبا **بالعالم** `x<int>`",
+        "\u202eabc\u202c **def**",
+        "👨‍👩‍👧‍👦 **👩🏽‍🚀 flies** 🏳️‍🌈 ❤️‍🔥",
+        "算命先生说：**要搬家**，`向东` 三百里。",
+        "List<int> and `map<k, v>` and <int>",
+        "e\u0301 **n\u0303** ﷽",
+    ],
+)
+def test_every_script_arrives_as_it_was_written(text: str) -> None:
+    page = shown(text)
+    assert page.text == text.replace("**", "").replace("`", "")
+    for piece in re.findall(r"\*\*(.+?)\*\*", text):
+        assert piece in pieces(page, "bold")
+    for piece in re.findall(r"`(.+?)`", text):
+        assert piece in pieces(page, "code")
+
+
 FRAGMENTS = (
     "**", "_", "`", "```", "```py\n", "~~", "||", "# ", "> ", "- ", "1. ", "\n", "\n\n", "[a](", ")", "![", "<b>", "<",
     "| a | b |\n|---|---|\n", "$x^2$", "\\(a<b\\)", "🏠", "👨‍👩‍👧‍👦", "算命", "שלום", "e\u0301", "\u202e", "word ", " ",
@@ -206,7 +279,8 @@ def test_any_page_of_the_allowed_size_can_be_sent(seed: int) -> None:
     text = "".join(dice.choice(FRAGMENTS) for _ in range(dice.choice((5, 60, 1500))))
     while len(units(text)) > TEXT_UNITS:
         text = text[:-1]
-    page, plain = render_answer(answer(text, dice.choice(("", "stopped", "已停止"))))
+    thought = dice.choice(("", "short", "🤔 long " * 200, "`odd` **marks**\n> quote"))
+    page, plain = render_answer(Answer(text, AnswerState.DONE, dice.choice(("", "stopped", "已停止")), thought=thought))
     accepted(page)
     accepted(plain)
     spans = [entity for entity in page.entities if entity.type in ("pre", "code")]
@@ -215,6 +289,12 @@ def test_any_page_of_the_allowed_size_can_be_sent(seed: int) -> None:
             if entity is not span and entity.type not in ("blockquote", "expandable_blockquote"):
                 apart = entity.offset >= span.offset + span.length or span.offset >= entity.offset + entity.length
                 assert apart, (entity, span)
+
+
+def test_a_quote_in_a_quote_is_one_quote() -> None:
+    page = shown("> outer\n>\n> > inner\n\nafter")
+    assert len(pieces(page, "blockquote")) == 1
+    assert pieces(page, "blockquote")[0].startswith("outer")
 
 
 def test_the_same_code_twice_is_not_lost() -> None:

@@ -7,19 +7,20 @@ import pytest
 
 from bot.chat.events import Ack, Deliver
 from bot.chat.places import MessageRef
+from bot.platforms.telegram import WebhookAddress
 from tests.contracts.platform_contract import PlatformContract
 from tests.contracts.platform_world import WAIT_SECONDS, Seen
 from tests.fakes.telegram import TelegramStandIn
-from tests.platforms.telegram.helpers import platform_for, private
+from tests.platforms.telegram.helpers import platform_for, private, webhook_address
 
 
 class TelegramWorld:
     """Ming and the bot, in private."""
 
-    def __init__(self, server: TelegramStandIn) -> None:
+    def __init__(self, server: TelegramStandIn, webhook: WebhookAddress | None = None) -> None:
         self.server = server
         self.person = server.person(1001, "Ming Li")
-        self.platform = platform_for(server)
+        self.platform = platform_for(server, webhook=webhook)
         self.place = private(1001)
 
     async def open(self, deliver: Deliver) -> None:
@@ -72,3 +73,12 @@ class TestTelegram(PlatformContract):
     async def world(self) -> AsyncIterator[TelegramWorld]:
         async with TelegramStandIn() as server:
             yield TelegramWorld(server)
+
+
+class TestTelegramByWebhook(TestTelegram):
+    """The same when Telegram posts its updates."""
+
+    @pytest.fixture
+    async def world(self) -> AsyncIterator[TelegramWorld]:
+        async with TelegramStandIn(local=True) as server:
+            yield TelegramWorld(server, webhook_address())

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.chat.codec import decode, encode
-from bot.chat.events import Upload
+from bot.chat.events import Edit, Message, Moved, Presence, Upload
 from bot.chat.places import Account, MessageRef, PlaceKind
 from bot.platforms.telegram import TelegramPlatform
 from tests.fakes.telegram import Person, TelegramStandIn
@@ -131,7 +131,6 @@ async def test_documents_and_photos_are_uploads(platform: Running, ming: Person,
         {"from": {"id": 5, "is_bot": True, "first_name": "Other bot"}, "text": "hello"},
         {"sender_chat": {"id": -100999, "type": "channel", "title": "News"}, "text": "news"},
         {"chat": {"id": -100999, "type": "channel", "title": "News"}, "text": "news"},
-        {"migrate_to_chat_id": -100777},
     ],
 )
 async def test_what_is_not_for_us(
@@ -143,15 +142,77 @@ async def test_what_is_not_for_us(
     await tg.wait_for(lambda: len(tg.updates.confirmed) == 2)
 
 
-async def test_edits_and_blocks_are_read_and_are_no_events(
+async def test_edits(platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox) -> None:
+    team = tg.group(TEAM, "Team", 5)
+    shown = await ming.says("/trian@tune_test_bot 3", team, thread=5)
+    update_id = tg.updates.next_id
+    await ming.edits(shown, "/train@tune_test_bot 3")
+    await inbox.until(lambda i: len(i.events) == 2)
+    said, edit = inbox.events
+    assert isinstance(said, Message)
+    assert edit == Edit(str(update_id), group(TEAM, "5"), said.author, said.ref, "/train 3")
+    assert decode(encode(edit)) == edit
+    assert tg.updates.allowed == ["message", "edited_message", "callback_query", "my_chat_member"]
+
+
+async def test_a_preview_that_telegram_adds_is_an_edit_to_the_same_text(
+    platform: Running, ming: Person, inbox: Inbox
+) -> None:
+    shown = await ming.says("@somebody see https://example.org")
+    await ming.edits(shown, "@somebody see https://example.org")
+    await inbox.until(lambda i: len(i.events) == 2)
+    said, edit = inbox.events
+    assert isinstance(said, Message)
+    assert isinstance(edit, Edit)
+    assert (edit.text, edit.ref) == (said.text, said.ref)
+
+
+async def test_an_edit_without_words_is_none(platform: Running, ming: Person, inbox: Inbox) -> None:
+    shown = await ming.sends_photo(b"\xff\xd8\xff picture")
+    await ming.edits(shown, "")
+    await ming.says("after")
+    assert (await inbox.message(1)).text == "after"
+
+
+async def test_who_blocks_us_and_lets_us_in_again(
     platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox
 ) -> None:
-    shown = await ming.says("/trian")
-    await ming.edits(shown, "/train")
     await ming.blocks()
-    await tg.wait_for(lambda: len(tg.updates.confirmed) == 3)
-    assert inbox.texts == ["/trian"]
-    assert tg.updates.allowed == ["message", "edited_message", "callback_query", "my_chat_member"]
+    await ming.unblocks()
+    await inbox.until(lambda i: len(i.events) == 2)
+    first = inbox.events[0]
+    assert isinstance(first, Presence)
+    assert first.place == private(1001)
+    assert decode(encode(first)) == first
+    assert [event.writable for event in inbox.events if isinstance(event, Presence)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("standing", "writable"),
+    [("kicked", False), ("left", False), ("restricted", False), ("member", True), ("administrator", True)],
+)
+async def test_our_standing_in_a_group(
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, standing: str, writable: bool
+) -> None:
+    await tg.changes_standing(tg.group(TEAM), standing, ming)
+    await inbox.until(lambda i: len(i.events) == 1)
+    (event,) = inbox.events
+    assert event == Presence(event.id, group(TEAM), writable)
+
+
+async def test_a_group_that_becomes_a_supergroup(
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox
+) -> None:
+    old = tg.group(-500)
+    await tg.migrates(old, TEAM, ming)
+    await inbox.until(lambda i: len(i.events) == 2)
+    first, second = inbox.events
+    assert first == Moved(first.id, group(-500), str(TEAM))
+    assert decode(encode(first)) == first
+    # Both chats tell: the same id, so that whoever stores events takes the second for a repeat.
+    assert second == first
+    await platform.typing(group(-500))
+    assert tg.actions == [(TEAM, "typing", None)]
 
 
 async def test_a_press_in_a_topic(platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from bot.chat.events import Event, Message
 from bot.platforms.telegram import TelegramPlatform
-from bot.platforms.telegram.intake import MOST_TRIES
-from bot.platforms.telegram.polling import REPEATED_SECONDS
+from bot.platforms.telegram.handing import MOST_TRIES
+from bot.platforms.telegram.polling import REPEATED_SECONDS, Polling
 from tests.fakes.telegram import BrokenJson, Person, TelegramStandIn
 from tests.platforms.telegram.helpers import Inbox, Memory, Pauses, platform_for
 
@@ -131,10 +131,12 @@ async def test_a_kill_repeats_what_was_in_flight_and_nothing_else(
 
 async def _kill(platform: TelegramPlatform) -> None:
     """End it as a kill does: nothing more is delivered, saved or confirmed."""
-    intake, reading = platform._intake, platform._reading
+    way, reading = platform._way, platform._reading
+    assert isinstance(way, Polling)
+    intake = way._intake
     assert intake is not None
     assert reading is not None
-    tasks = [reading, *intake._workers, *intake._hands]
+    tasks = [reading, *intake._workers, *intake._attempts]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,9 +3,10 @@
 import struct
 
 import pytest
+from telegram.constants import FileSizeLimit
 
 from bot.chat.content import Answer, AnswerState, Attachment, AttachmentKind, Button, Card, Fields, Paragraph
-from bot.chat.errors import Blocked, PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
+from bot.chat.errors import Blocked, Closed, PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
 from bot.chat.places import MessageRef
 from bot.platforms.telegram import TelegramPlatform
 from bot.platforms.telegram.platform import TEXT_UNITS
@@ -20,7 +21,7 @@ from tests.fakes.telegram import (
     Throttle,
 )
 from tests.fakes.telegram.troubles import Trouble
-from tests.platforms.telegram.helpers import group, private
+from tests.platforms.telegram.helpers import Memory, group, private
 
 TEAM = -1001234567890
 Running = TelegramPlatform
@@ -114,8 +115,9 @@ ERRORS: list[tuple[Trouble, type[PlatformError]]] = [
     (Failure(403, "Forbidden: bot was kicked from the supergroup chat"), Blocked),
     (Failure(403, "Forbidden: user is deactivated"), Blocked),
     (Failure(400, "Bad Request: chat not found"), Blocked),
-    (Failure(400, "Bad Request: TOPIC_CLOSED"), Blocked),
-    (Failure(400, "Bad Request: message thread not found"), Blocked),
+    (Failure(400, "Bad Request: TOPIC_CLOSED"), Closed),
+    (Failure(400, "Bad Request: TOPIC_DELETED"), Closed),
+    (Failure(400, "Bad Request: message thread not found"), Closed),
     (Failure(400, "Bad Request: not enough rights to send text messages to the chat"), Blocked),
     (Failure(400, "Bad Request: BUTTON_DATA_INVALID"), Refused),
     (Failure(413, "Request Entity Too Large"), Refused),
@@ -202,6 +204,25 @@ async def test_a_group_that_moved_is_followed(platform: Running, tg: TelegramSta
     assert len(tg.calls("sendMessage")) == 3
 
 
+async def test_what_was_said_in_a_group_that_moved_cannot_be_edited(platform: Running, tg: TelegramStandIn) -> None:
+    old, new = tg.group(-500), tg.group(TEAM)
+    ref = await platform.send(group(-500), CARD, key="k1")
+    old.moved_to = new.id
+    with pytest.raises(Vanished):
+        await platform.edit(ref, Card("edited"))
+    assert (await platform.send(group(-500), CARD, key="k2")).place == group(TEAM)
+    assert len(tg.calls("sendMessage")) == 2
+
+
+async def test_a_closed_topic_is_not_a_closed_chat(platform: Running, tg: TelegramStandIn) -> None:
+    team = tg.group(TEAM, "Team", 5)
+    team.closed.add(5)
+    for thread in ("5", "6"):
+        with pytest.raises(Closed):
+            await platform.send(group(TEAM, thread), CARD, key="k1")
+    await platform.send(group(TEAM), CARD, key="k2")
+
+
 PICTURE = Attachment("verdict.png", "image/png", png(1080, 1350), AttachmentKind.PICTURE, "71 % of 40 votes")
 LOG = Attachment("训练.log", "text/plain", "第一步".encode())
 
@@ -249,3 +270,39 @@ async def test_a_file_that_is_lost_does_not_lose_the_card(
     ref = await platform.send(HERE, Card("Done", attachments=(PICTURE, LOG)), key="k1")
     assert [str(message.id) for message in tg.messages(ming)] == [ref.id]
     assert len([r for r in caplog.records if "a file under a message was not taken" in r.getMessage()]) == 2
+
+
+async def test_a_file_that_is_too_large_is_replaced_by_a_sentence(
+    platform: Running, tg: TelegramStandIn, ming: Person
+) -> None:
+    # As on Telegram's own server; the stand-in's address makes the limit that of a local one.
+    platform._outgoing._most_document = int(FileSizeLimit.FILESIZE_UPLOAD)
+    large = Attachment("adapter.bin", "application/octet-stream", bytes(50_000_001))
+    await platform.send(HERE, Card("Done", attachments=(large, LOG)), key="k1")
+    card, sentence, document = tg.messages(ming)
+    assert "“adapter.bin”有 51 MB，这里最多能发送 50 MB" in sentence.text
+    assert "“adapter.bin” has 51 MB; here 50 MB can be sent." in sentence.text
+    assert (sentence.reply_to, sentence.silent) == (card.id, True)
+    assert document.document == LOG.data
+    assert len(tg.calls("sendDocument")) == 1
+
+
+async def test_a_file_that_the_server_finds_too_large(platform: Running, tg: TelegramStandIn, ming: Person) -> None:
+    tg.next("sendDocument", Failure(413, "Request Entity Too Large"))
+    await platform.send(HERE, Card("Done", attachments=(LOG,)), key="k1")
+    assert [bool(message.document) for message in tg.messages(ming)] == [False, False]
+    assert "训练.log" in tg.messages(ming)[1].text
+
+
+async def test_a_large_picture_is_not_tried_as_one(platform: Running, tg: TelegramStandIn, ming: Person) -> None:
+    picture = Attachment("curve.png", "image/png", png(90, 90) + bytes(10_000_000), AttachmentKind.PICTURE)
+    await platform.send(HERE, Card("Done", attachments=(picture,)), key="k1")
+    assert tg.calls("sendPhoto") == []
+    assert tg.messages(ming)[1].document == picture.data
+
+
+@pytest.mark.parametrize(("api_base", "most"), [(None, 50_000_000), ("http://127.0.0.1:8081", 2_000_000_000)])
+def test_the_largest_file_that_goes_out(api_base: str | None, most: int) -> None:
+    token = "123456789:AAno_server_is_ever_asked_with_this"
+    made = TelegramPlatform(token, api_base=api_base, menu=(), offset_store=Memory())
+    assert made._outgoing._most_document == most

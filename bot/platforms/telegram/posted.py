@@ -1,0 +1,78 @@
+"""Updates that Telegram posts to us. Each is stored before it is answered for; what was not stored comes again.
+
+Telegram posts the next update of a chat only after it was told that the one before was taken; what comes at the same
+time all the same (from a proxy that repeats, for example) is handled in the order in which it came.
+"""
+
+import asyncio
+
+from telegram import Update
+
+from bot.platforms.telegram.handing import Hands, finish, keep
+from bot.platforms.telegram.redaction import safe_logger
+from bot.platforms.telegram.updates import lane_of
+
+log = safe_logger(__name__)
+
+# Of so many updates at once it is remembered how often they were tried.
+_MOST_REMEMBERED = 1000
+
+
+class Posted:
+    """Takes updates in, each once at a time."""
+
+    def __init__(self, hands: Hands) -> None:
+        self._hands = hands
+        self._under_way: dict[int, asyncio.Task[bool]] = {}
+        self._lanes: dict[int, asyncio.Task[bool]] = {}
+        self._attempts: set[asyncio.Task[bool]] = set()
+        self._tries: dict[int, int] = {}
+        self._closing = False
+
+    async def take(self, update: Update) -> bool:
+        """True once the update is stored, or is nothing to us. False: it has to be posted again."""
+        if self._closing:
+            return False
+        # A post whose answer was lost is repeated while the update is at work: both wait for the same.
+        under_way = self._under_way.get(update.update_id)
+        if under_way is None:
+            if self._hands.event(update) is None:
+                return True
+            under_way = self._begin(update)
+        return await asyncio.shield(under_way)
+
+    def halt(self) -> None:
+        """Begin nothing more."""
+        self._closing = True
+
+    async def close(self) -> None:
+        """Begin nothing more; wait for what is being stored or answered."""
+        self.halt()
+        await finish(self._attempts)
+        await self._hands.close()
+
+    def _begin(self, update: Update) -> asyncio.Task[bool]:
+        lane = lane_of(update)
+        task = keep(self._attempts, self._attempt(update, self._lanes.get(lane)))
+        self._under_way[update.update_id] = self._lanes[lane] = task
+
+        def ended(done: asyncio.Task[bool]) -> None:
+            del self._under_way[update.update_id]
+            if self._lanes.get(lane) is done:
+                del self._lanes[lane]
+
+        task.add_done_callback(ended)
+        return task
+
+    async def _attempt(self, update: Update, before: asyncio.Task[bool] | None) -> bool:
+        if before is not None:
+            await asyncio.wait([before])
+        attempt = self._tries.pop(update.update_id, 0) + 1
+        taken = await self._hands.attempt(update, attempt)
+        if taken is None:
+            self._tries[update.update_id] = attempt
+            while len(self._tries) > _MOST_REMEMBERED:
+                del self._tries[next(iter(self._tries))]
+            return False
+        self._hands.answer(update, taken)
+        return True
