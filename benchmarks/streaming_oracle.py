@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 _FAR = 1e18
+TURNS = 60
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,25 @@ def bound(answers: list[Answer], spacing: float, per_second: int) -> Bound:
     if not crowded:
         cost, calls = paths.cheapest(prices[seconds])
         return Bound(float(cost.sum()) / paths.characters, float(calls.sum()) / len(answers))
-    best, best_calls = 0.0, 0.0
-    # The price of a call is about what it saves: the characters of one round, half a round earlier.
+    # With n answers under way each has a call every n / per_second seconds; one more saves what is generated in that
+    # time, half of it earlier. That is the price of a call to begin with.
+    moments = begin + np.arange(len(prices)) + 0.5
+    under_way = sum(((x.generated[0] <= moments) & (moments <= x.generated[-1] + spacing)) for x in answers)
     rate = paths.characters / sum(x.generated[-1] - x.generated[0] + 1e-9 for x in answers)
-    step = rate * (len(answers) / per_second) ** 2 / 2 / per_second
-    for turn in range(40):
+    rounds = np.maximum(spacing, np.asarray(under_way, dtype=float) / per_second)
+    prices = np.where(rounds > spacing, rate * rounds**2 / 2, 0.0)
+    best, best_calls, reach = 0.0, 0.0, 0.3
+    for _ in range(TURNS):
         cost, calls = paths.cheapest(prices[seconds])
         value = float(cost.sum()) - float(prices.sum()) * per_second
+        # Polyak's step, towards a value that is somewhat better than the best so far; less so when that is not met.
+        reach = min(0.5, reach * 1.2) if value > best else reach * 0.7
         if value > best:
             best, best_calls = value, float(calls.sum())
-        used = np.bincount(seconds, weights=calls, minlength=len(prices))
-        prices = np.maximum(0.0, prices + step / (1 + turn / 8) * (used - per_second))
+        over = np.bincount(seconds, weights=calls, minlength=len(prices)) - per_second
+        over = np.where((prices <= 0) & (over < 0), 0.0, over)
+        step = (best * (1 + reach) - value) / max(1.0, float((over**2).sum()))
+        prices = np.maximum(0.0, prices + step * over)
     return Bound(best / paths.characters, best_calls / len(answers))
 
 

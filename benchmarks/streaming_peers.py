@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from tests.fakes.telegram.flood import Flood, Rules, Verdict
 
 from benchmarks.streaming_oracle import Numbers
+from tests.fakes.telegram.flood import Flood, Rules, Verdict
 
 _TRIP = 0.05  # seconds that a call takes
 

@@ -1,29 +1,41 @@
 """The sum of all calls to one platform."""
 
 from collections import deque
-
-# Calls leave evenly and arrive less so: the second in which they are counted is taken a little longer.
-_SECOND = 1.03
+from itertools import islice
 
 
 class Budget:
-    """At most ``calls`` in any second, at once where there was none before: a first word need not wait for its turn."""
+    """At most ``calls`` in any second, at once where there was none before: a first word need not wait for its turn.
+
+    A call is counted by the platform at some moment between its beginning and its end. Its second is over one second
+    after its end, so that no second of the platform's own counting has more, however long calls are on their way.
+    """
 
     def __init__(self, calls: float) -> None:
         self._most = max(1, int(calls))
-        self._made: deque[float] = deque(maxlen=self._most)
+        self._under_way = 0
+        self._ended: deque[float] = deque()
 
-    def wait(self, now: float) -> float:
-        """Seconds until one more call may be made; 0 if it may be now."""
-        if len(self._made) < self._most:
+    def wait(self, now: float) -> float | None:
+        """Seconds until one more call may be made, 0 if it may be now; None until one that is under way has ended."""
+        while self._ended and self._ended[0] <= now - 1.0:
+            self._ended.popleft()
+        excess = self._under_way + len(self._ended) - self._most
+        if excess < 0:
             return 0.0
-        return max(0.0, self._made[0] + _SECOND - now)
+        freed = next(islice(self._ended, excess, None), None)
+        return None if freed is None else freed + 1.0 - now
 
-    def take(self, now: float) -> None:
+    def begin(self) -> None:
         """One call is made."""
-        self._made.append(now)
+        self._under_way += 1
+
+    def end(self, now: float) -> None:
+        """It came back."""
+        self._under_way -= 1
+        self._ended.append(now)
 
     def spare(self, now: float) -> bool:
         """Whether a call that nobody would miss may be made too: half of the second is still free."""
-        recent = sum(1 for made in self._made if made > now - _SECOND)
-        return recent * 2 < self._most
+        recent = sum(1 for ended in self._ended if ended > now - 1.0)
+        return (self._under_way + recent) * 2 < self._most

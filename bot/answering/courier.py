@@ -293,15 +293,15 @@ class Courier:
                 await self._pause(post, None if later is None else later - now)
                 continue
             wait = post.budget.wait(now)
-            if wait > 0:
+            if wait is None or wait > 0:
                 # Whoever is most urgent then goes, be it somebody who comes meanwhile.
-                await self.clock.sleep(wait)
+                await self._pause(post, wait)
                 continue
             lane, show = turn
             call = show.take()
             if call is None:
                 continue
-            post.budget.take(now)
+            post.budget.begin()
             lane.busy = True
             task = asyncio.get_running_loop().create_task(self._make(post, lane, show, call))
             post.calls.add(task)
@@ -364,6 +364,7 @@ class Courier:
             lane.free_at = max(begun + lane.interval, self.clock.now() + lane.interval - self._jitter(post, lane))
         finally:
             lane.busy = False
+            post.budget.end(self.clock.now())
             with suppress(ValueError):
                 if show.over:
                     lane.shows.remove(show)
