@@ -277,6 +277,20 @@ async def test_a_server_that_is_away_at_the_start_is_told_later(
     await platform.stop()
 
 
+async def test_an_address_that_is_refused_later_is_told_and_tried_again(
+    tg: TelegramStandIn, ming: Person, inbox: Inbox, address: WebhookAddress, log: LogWatch
+) -> None:
+    await tg.shut()
+    platform = platform_for(tg, webhook=address)
+    await platform.start(inbox.deliver)
+    tg.next("setWebhook", Failure(400, "Bad Request: bad webhook: failed to resolve host"))
+    await tg.open()
+    await log.until("ERROR Telegram refuses what it is asked for: Bad webhook: failed to resolve host")
+    await ming.says("hello")
+    assert (await inbox.message()).text == "hello"
+    await platform.stop()
+
+
 async def test_neither_token_nor_secret_is_in_any_log_line(
     tg: TelegramStandIn, ming: Person, inbox: Inbox, address: WebhookAddress, caplog: pytest.LogCaptureFixture
 ) -> None:
