@@ -15,7 +15,9 @@ from aiohttp import web
 
 
 def token(number: int, width: int) -> str:
-    """The text of a token: digits and a blank, so that every beginning of an answer can be told by its length."""
+    """The text of a token: digits, and a blank at its end or, where it has one character, in place of every tenth."""
+    if width == 1:
+        return " " if number % 10 == 9 else str(number % 10)
     return f"{number % 10 ** (width - 1):0{width - 1}d} "
 
 

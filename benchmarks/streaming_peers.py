@@ -94,7 +94,7 @@ def play(policy: Policy, schedules: list[Numbers], *, group: bool, storm: float,
         if chat.over or (chat.shown == there == len(chat.generated)):
             continue
         when = policy(chat, there, now, world) if there > chat.shown else None
-        if chat.over:
+        if chats[number].over:
             continue
         if when is None:
             # As soon as one more character is there.

@@ -178,9 +178,13 @@ class Courier:
         """Least seconds between two edits of a card that only shows progress."""
         return self.platform(place).limits.progress(place)
 
+    def crowded(self, place: Place) -> bool:
+        """Whether so much goes to a platform that everything there should be worth its call."""
+        return not self._post(place).budget.spare(self.clock.now())
+
     async def typing(self, place: Place) -> None:
         """Show that an answer is being made, unless more important things are on their way."""
-        if self._post(place).budget.spare(self.clock.now()):
+        if not self.crowded(place):
             await self.platform(place).typing(place)
 
     async def send(

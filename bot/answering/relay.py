@@ -173,7 +173,9 @@ class Relay:
         waiting = None if self._pages and self._shows_note() else self._begun_at + self._placeholder()
         words = None
         if self._first_at is not None:
-            words = self._first_at + (0.0 if self._units >= self._platform.limits.first_units else _FIRST_WAIT)
+            # In a crowd a first message is worth more with a second's words in it.
+            enough = self._units >= self._platform.limits.first_units and not self._courier.crowded(self._place)
+            words = self._first_at + (0.0 if enough else _FIRST_WAIT)
         moments = [moment for moment in (waiting, words) if moment is not None]
         return (Urgency.FIRST, min(moments)) if moments else None
 

@@ -54,8 +54,7 @@ class Growing:
             texts = {key: "".join(pieces) for key, pieces in grown.items()}
             try:
                 async with self._database.transaction() as session:
-                    for key, text in texts.items():
-                        await turns.grow(session, key, text)
+                    await turns.grow(session, texts)
             except Exception:
                 log.exception("answers under way could not be kept; the next try comes in %g s", KEEP_EVERY)
             else:

@@ -179,7 +179,7 @@ class Reply:
         async with self._means.database.transaction() as session:
             await turns.revise(session, self._answer.id, message=ref.id, page=page)
             # Its last word may be kept at the same time, and must not be overwritten.
-            await turns.grow(session, self._answer.id, "".join(self._text))
+            await turns.grow(session, {self._answer.id: "".join(self._text)})
 
     async def _unshown(self, trouble: PlatformError) -> None:
         """The answer is kept, and could not be brought to its chat."""

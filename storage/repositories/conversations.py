@@ -1,8 +1,9 @@
 """Conversations and their turns: the context of every answer, kept through restarts."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
@@ -51,9 +52,15 @@ async def revise(session: AsyncSession, turn_id: int, **values: Any) -> None:
     await session.execute(update(Turn).where(Turn.id == turn_id).values(**values))
 
 
-async def grow(session: AsyncSession, answer_id: int, text: str) -> None:
-    """Keep more of an answer that is being made; one that has ended meanwhile stays as it ended."""
-    await session.execute(update(Turn).where(Turn.id == answer_id, Turn.state == "answering").values(text=text))
+async def grow(session: AsyncSession, texts: Mapping[int, str]) -> None:
+    """Keep more of answers that are being made, by their numbers; one that has ended meanwhile stays as it ended."""
+    statement = (
+        update(Turn.__table__)  # type: ignore[arg-type]
+        .where(Turn.id == bindparam("answer"), Turn.state == "answering")
+        .values(text=bindparam("said"))
+    )
+    connection = await session.connection()
+    await connection.execute(statement, [{"answer": number, "said": text} for number, text in texts.items()])
 
 
 async def reword(session: AsyncSession, conversation_id: int, message: str, text: str) -> bool:
