@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.adapters import Probes, TelegramOffset, WebDoor, WebFiles, WebLog
-from bot.answering.clock import SystemClock
+from bot.answering.clock import Clock, SystemClock
 from bot.answering.courier import Courier
 from bot.answering.model import Said
 from bot.chat.content import MenuEntry
@@ -170,14 +170,15 @@ class App:
         platforms: Sequence[Platform] = (),
         *,
         watch_period: float = PERIOD,
+        clock: Clock | None = None,
     ) -> None:
         self.settings = settings
         self.core = core = build_core(settings, providers)
         self._platforms: dict[str, Platform] = {}
-        self.courier = Courier(self._platforms)
+        clock = clock or SystemClock()
+        self.courier = Courier(self._platforms, clock)
         keys = Keys(core.database)
-        announcer = Announcer(self.courier, keys, core.access, core.training, core.releases)
-        clock = SystemClock()
+        self._announcer = announcer = Announcer(self.courier, keys, core.access, core.training, core.releases)
         means = Means(
             core.database,
             self.courier,
@@ -216,7 +217,7 @@ class App:
         self._loops: list[asyncio.Task[None]] = []
 
     def _register(self, core: Core) -> Registry:
-        self._general = General(core.access, lambda: self.registry.menu())
+        self._general = General(core.access, lambda: self.registry.menu(), lambda text: self.registry.find(text))
         self._talking = Talking(self._conversations, Feedback(core.database))
         images = Images(core.images, core.sharing)
         self._datasets = Datasets(

@@ -8,11 +8,11 @@ from bot.locales import Translator
 from bot.services.access import Member, Role
 
 
-def start(t: Translator, keypad: Keypad, member: Member) -> Card:
-    """The hero line and three tiles."""
+def start(t: Translator, keypad: Keypad, member: Member, *, group: bool = False) -> Card:
+    """The hero line and three tiles; in a group also how to be heard there."""
     if member.role is Role.GUEST:
         return Card(t("card.start"), (Paragraph(t("card.start.guest")), Paragraph(t("card.start.fun"), Tone.MUTED)))
-    tiles = [Paragraph(t("card.start.talk"))]
+    tiles = [Paragraph(t("card.start.group" if group else "card.start.talk"))]
     buttons = [keypad.press(t("button.help"), "help")]
     if member.role >= Role.TRAINER:
         tiles = [Paragraph(t("card.start.upload")), Paragraph(t("card.start.train")), *tiles]

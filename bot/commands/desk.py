@@ -74,7 +74,11 @@ class Desk:
             return Ack() if isinstance(event, Press) else None
         if isinstance(event, Press):
             return await self._handle_press(event)
-        self._line_up(event)
+        if isinstance(event, Moved):
+            # What is said under the new id has to find what was said under the old one.
+            await self._note(event)
+        else:
+            self._line_up(event)
         return None
 
     async def left_over(self) -> list[Event]:
@@ -90,6 +94,8 @@ class Desk:
         for event in events:
             if isinstance(event, Press):
                 self._spawn(self._press_again(event))
+            elif isinstance(event, Moved):
+                self._spawn(self._note(event))
             else:
                 self._line_up(event)
 
@@ -117,7 +123,7 @@ class Desk:
             # What it was to handle is still stored as open, and is handled at the next start.
             log.error("an event was not handled", exc_info=error)
 
-    def _line_up(self, event: Message | Edit | Moved | Presence) -> None:
+    def _line_up(self, event: Message | Edit | Presence) -> None:
         key = (event.place.platform, event.place.chat, event.place.thread)
         if isinstance(event, Message) and (event.uploads or self._is_beside(event.text)):
             self._spawn(self._handle_message(event))
@@ -131,7 +137,7 @@ class Desk:
         found = self._registry.find(text)
         return found is not None and found[0] is not None and found[0].beside
 
-    async def _after(self, before: asyncio.Task[None] | None, event: Message | Edit | Moved | Presence) -> None:
+    async def _after(self, before: asyncio.Task[None] | None, event: Message | Edit | Presence) -> None:
         if before is not None:
             await asyncio.wait([before])
         if isinstance(event, Message):

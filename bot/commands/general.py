@@ -7,20 +7,24 @@ from bot.cards import welcome
 from bot.chat.content import Card, MenuEntry, Paragraph
 from bot.chat.errors import UserError
 from bot.chat.events import Ack, Message
+from bot.chat.places import PlaceKind
 from bot.commands.context import Context
 from bot.commands.registry import Action, Command
 from bot.locales import LANGUAGES, translator
 from bot.services.access import Access, Role
 
+Find = Callable[[str], tuple[Command | None, str, str] | None]
+
 _LANGUAGE_WORDS = {"zh": "zh", "en": "en", "中文": "zh", "汉语": "zh", "chinese": "zh", "english": "en", "英文": "en"}
 
 
 class General:
-    """The family's handlers. ``menu`` is asked late: it lists the commands of all families."""
+    """The family's handlers. ``menu`` and ``find`` are asked late: they know the commands of all families."""
 
-    def __init__(self, access: Access, menu: Callable[[], Sequence[MenuEntry]]) -> None:
+    def __init__(self, access: Access, menu: Callable[[], Sequence[MenuEntry]], find: Find) -> None:
         self._access = access
         self._menu = menu
+        self._find = find
 
     def commands(self) -> list[Command]:
         """What people may type."""
@@ -39,10 +43,23 @@ class General:
     async def start(self, context: Context, arguments: str) -> None:
         """Greet; a code after the word lets somebody in; a deep link leads to what it names."""
         payload = arguments.split(" ")[0]
-        if payload:
+        if "_" in payload and not payload.startswith("join_"):
+            await self._follow(context, payload)
+        elif payload:
             await self._redeem(context, payload.removeprefix("join_"))
-            return
-        await context.reply(lambda keypad: welcome.start(context.t, keypad, context.member))
+        else:
+            group = context.place.kind is PlaceKind.GROUP
+            await context.reply(lambda keypad: welcome.start(context.t, keypad, context.member, group=group))
+
+    async def _follow(self, context: Context, payload: str) -> None:
+        """A deep link (``job_12``) is the command that it names. Raises ``UserError`` ``link_unknown``."""
+        found = self._find(f"/{payload}")
+        command = None if found is None else found[0]
+        if found is None or command is None or not command.item:
+            raise UserError("link_unknown")
+        if command.role is not Role.GUEST:
+            context.member.must_be(command.role)
+        await command.handler(context, found[1])
 
     async def redeem(self, context: Context, event: Message) -> None:
         """A guest's plain text: perhaps a code, else one polite line."""

@@ -18,6 +18,10 @@ class ModelStandIn:
 
     def __init__(self) -> None:
         self.words = ["The ", "tea ", "leaves ", "settle."]
+        self.thoughts: list[str] = []
+        self.raw: list[bytes] | None = None  # sent as it stands, instead of words
+        self.statuses: list[int] = []  # answers to the next requests, before ``status``
+        self.silent: asyncio.Event | None = None  # nothing is sent until it is set
         self.requests: list[dict[str, Any]] = []
         self.status = 200
         self.retry_after: str | None = None
@@ -32,12 +36,19 @@ class ModelStandIn:
         if request.headers.get("Authorization") != f"Bearer {KEY}":
             return web.json_response({"error": {"message": "wrong key"}}, status=401)
         self.requests.append(await request.json())
-        if self.status != 200:
+        status = self.statuses.pop(0) if self.statuses else self.status
+        if status != 200:
             headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
-            return web.json_response({"error": {"message": "no"}}, status=self.status, headers=headers)
+            return web.json_response({"error": {"message": "no"}}, status=status, headers=headers)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         try:
+            if self.silent is not None:
+                await self.silent.wait()
+            for raw in self.raw or ():
+                await response.write(raw)
+            for thought in self.thoughts:
+                await self._send(response, {"choices": [{"index": 0, "delta": {"reasoning_content": thought}}]})
             for index, word in enumerate(self.words):
                 if index == len(self.words) - 1:
                     self.spoke.set()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.chat.content import Answer, Button, Card, Content
 from bot.chat.errors import PlatformError, Vanished
-from bot.chat.events import Ack, Deliver, Message, Press, Upload
+from bot.chat.events import Ack, Deliver, Event, Message, Press, Upload
 from bot.chat.places import Account, MessageRef, Place, PlaceKind
 from bot.chat.platform import Extent, Limits
 
@@ -125,7 +125,7 @@ class ScriptedPlatform:
         async with self.world.changed:
             self.world.changed.notify_all()
 
-    async def hand_over(self, event: Message | Press) -> Ack | None:
+    async def hand_over(self, event: Event) -> Ack | None:
         """What the platform's own traffic would do."""
         assert self._deliver is not None
         return await self._deliver(event)

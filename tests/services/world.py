@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from bot.answering.clock import Clock
 from bot.app import App
 from bot.settings import Settings
 from finetune.providers.provider import Endpoint
@@ -41,6 +42,8 @@ class World:
         repeatable: bool = False,
         progress: float = 0.0,
         links: str = "",
+        clock: Clock | None = None,
+        thoughts: bool = False,
     ) -> None:
         self.chats = Chats()
         self.trainings = Trainings()
@@ -48,8 +51,12 @@ class World:
         self._repeatable = repeatable
         self._progress = progress
         self._settings = Settings(  # type: ignore[call-arg]
-            TUNETELLER_DATA_DIR=folder, TUNETELLER_WEB_PORT=0, TUNETELLER_LINK_HOSTS=links
+            TUNETELLER_DATA_DIR=folder,
+            TUNETELLER_WEB_PORT=0,
+            TUNETELLER_LINK_HOSTS=links,
+            TUNETELLER_SHOW_THOUGHTS=thoughts,
         )
+        self._clock = clock
         self.app: App | None = None
         self.platform: ScriptedPlatform | None = None
 
@@ -57,7 +64,7 @@ class World:
         """Start a bot."""
         self.platform = ScriptedPlatform(self.chats, repeatable=self._repeatable, progress=self._progress)
         provider = ScriptedProvider(self.trainings, self.endpoint)
-        self.app = App(self._settings, {provider.name: provider}, [self.platform], watch_period=0.02)
+        self.app = App(self._settings, {provider.name: provider}, [self.platform], watch_period=0.02, clock=self._clock)
         await self.app.start()
 
     async def kill(self) -> None:

@@ -45,13 +45,16 @@ def card_body(card: Card) -> Body:
 
 def answer_body(answer: Answer) -> Body:
     """One page of an answer; the text stays Markdown source."""
-    return {
+    body: Body = {
         "kind": "answer",
         "text": clean(answer.text),
         "state": answer.state.value,
         "note": clean(answer.note),
         "buttons": _buttons(answer.buttons),
     }
+    if answer.thought:
+        body["thought"] = clean(answer.thought)
+    return body
 
 
 def is_preview(body: Mapping[str, object]) -> bool:

@@ -78,7 +78,7 @@ export class Item {
   }
 
   #answer() {
-    const { text, state, note, buttons } = this.body;
+    const { text, state, note, buttons, thought } = this.body;
     const waiting = state === "waiting" && !text;
     // The same node each time: what stayed the same in it is not drawn again.
     this.words ??= el("div", { class: "words" });
@@ -88,10 +88,18 @@ export class Item {
     return el(
       "article",
       { class: "answer", "aria-busy": waiting || state === "streaming" ? "true" : null, "aria-label": t("web.answer") },
+      thought ? this.#thought(thought) : null,
       waiting ? dots() : this.words,
       note || lost ? el("p", { class: "note" }, note || lost) : null,
       this.tools.presses.rows(buttons, this.entry.id),
     );
+  }
+
+  #thought(text) {
+    // The same node each time, so that it stays open for whoever reads along.
+    this.thoughts ??= el("details", { class: "thought" }, el("summary", {}, t("web.answer.thought")), el("p", {}));
+    this.thoughts.lastChild.textContent = text;
+    return this.thoughts;
   }
 
   #reply() {
