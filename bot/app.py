@@ -57,6 +57,8 @@ from storage.tables import Job, OutboxRow
 
 log = logging.getLogger(__name__)
 
+_STOP_SECONDS = 8.0
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
@@ -300,18 +302,25 @@ class App:
         await self._conversations.recover(talks)
 
     async def stop(self) -> None:
-        """Stop in order: nothing more comes in, what runs is finished or kept, then the rest. Trainings go on."""
-        for platform in self._platforms.values():
-            if platform is not self.web:
-                await platform.stop()
-        await self._desk.close()
-        await self._conversations.close()
-        for loop in self._loops:
-            loop.cancel()
+        """Stop in order: nothing more comes in, what runs is finished or kept, then the rest. Trainings go on.
+
+        All of it takes ten seconds at most: a service manager would kill then, and what is kept is found again.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _STOP_SECONDS
+
+        def left() -> float:
+            return max(0.1, until - loop.time())
+
+        await asyncio.gather(*(platform.quiet() for platform in self._platforms.values()))
+        # Answers under way get their last edit while commands under way get their reply.
+        await asyncio.gather(self._desk.close(left()), self._conversations.close(left()))
+        for task in self._loops:
+            task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        await self._notices.drain()
-        await self.courier.close()
-        await self.web.stop()
+        await self._notices.drain(left())
+        await self.courier.close(left())
+        await asyncio.gather(*(platform.stop() for platform in self._platforms.values()))
         await self.core.close()
 
     async def _sent(self, row: OutboxRow, ref: MessageRef) -> None:

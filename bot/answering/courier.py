@@ -31,7 +31,6 @@ Around = Callable[[Callable[[], Awaitable[MessageRef]]], Awaitable[MessageRef]]
 Call = Callable[[], Awaitable[None]]
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 1.0, 60.0
-_CLOSING_SECONDS = 5.0
 
 
 class Urgency(IntEnum):
@@ -239,10 +238,10 @@ class Courier:
         if post.clerk is None:
             post.clerk = asyncio.get_running_loop().create_task(self._serve(post))
 
-    async def close(self) -> None:
-        """Drop previews, wait for finals that are on their way for a moment, then stop."""
+    async def close(self, seconds: float) -> None:
+        """Drop previews, wait for finals that are on their way, for so long at most, then stop."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + _CLOSING_SECONDS
+        until = loop.time() + seconds
         for post in self._posts.values():
             for lane in post.lanes.values():
                 lane.shows = [show for show in lane.shows if isinstance(show, _Once)]

@@ -71,6 +71,10 @@ class Platform(Protocol):
         """Begin to hand over what comes in. Raises ``UserError`` if it cannot start at all."""
         ...
 
+    async def quiet(self) -> None:
+        """Hand over nothing more; what goes out still does. May be called without ``start``, and twice."""
+        ...
+
     async def stop(self) -> None:
         """Hand over nothing more, close what is open. May be called without ``start``."""
         ...

@@ -65,12 +65,13 @@ class Desk:
         self._lines: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._presses: dict[str, asyncio.Lock] = {}
+        self._closing = False
 
     async def deliver(self, event: Event) -> Ack | None:
         """Take in an event. A message is handled after this returns, a press before."""
         async with self._database.transaction() as session:
             fresh = await updates.add(session, event.place.platform, event.id, encode(event))
-        if not fresh:
+        if not fresh or self._closing:
             return Ack() if isinstance(event, Press) else None
         if isinstance(event, Press):
             return await self._handle_press(event)
@@ -102,11 +103,15 @@ class Desk:
     async def _press_again(self, event: Press) -> None:
         await self._handle_press(event)
 
-    async def close(self) -> None:
-        """Wait for what is being handled, for a moment; what is cut off is handled again at the next start."""
+    async def close(self, seconds: float) -> None:
+        """Begin nothing more and wait for what is being handled, for so long at most.
+
+        What comes now is only stored; that, and what is cut off, is handled at the next start.
+        """
+        self._closing = True
         tasks = [*self._tasks, *(line for line in self._lines.values() if not line.done())]
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=5)
+            _, late = await asyncio.wait(tasks, timeout=seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

@@ -21,7 +21,6 @@ from storage.tables import Conversation, Turn
 log = logging.getLogger(__name__)
 
 _LONGEST_QUESTION = 8_000  # characters
-_CLOSING_SECONDS = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,14 +232,17 @@ class Conversations:
         if trouble is not None:
             log.warning("an interrupted answer could not be marked: %s", type(trouble).__name__)
 
-    async def close(self) -> None:
-        """End all answers under way with what is there, marked as interrupted."""
+    async def close(self, seconds: float) -> None:
+        """End all answers under way with what is there, marked as interrupted; so long at most.
+
+        An answer whose last word takes longer gets it from the next process.
+        """
         self._closing = True
         for reply in self._replies.values():
             reply.interrupt()
         workers = [worker for worker in self._workers.values() if not worker.done()]
         if workers:
-            _, late = await asyncio.wait(workers, timeout=_CLOSING_SECONDS)
+            _, late = await asyncio.wait(workers, timeout=seconds)
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)

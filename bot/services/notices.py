@@ -138,11 +138,11 @@ class Notices:
     def _done(self, row_id: int, _task: asyncio.Task[None]) -> None:
         self._in_hand.pop(row_id, None)
 
-    async def drain(self) -> None:
-        """Wait for what is being sent, for a moment."""
+    async def drain(self, seconds: float) -> None:
+        """Wait for what is being sent, for so long at most."""
         tasks = list(self._in_hand.values())
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=5)
+            _, late = await asyncio.wait(tasks, timeout=seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

@@ -166,12 +166,21 @@ class Reply:
             await self._keep(answer, relay)
             ending = Ending(self._state, unfinished=self._last.finish == "length")
             buttons = await self._means.buttons.after(self._t, answer.id, ending)
-            trouble = await relay.finish("\n".join(self._notes), buttons)
+            trouble = await self._last_word(answer, relay, buttons)
         finally:
             self._means.growing.remove(answer.id)
             relay.abandon()
         if trouble is not None:
             await self._unshown(trouble)
+
+    async def _last_word(self, answer: Turn, relay: Relay, buttons: Buttons) -> PlatformError | None:
+        try:
+            return await relay.finish("\n".join(self._notes), buttons)
+        except asyncio.CancelledError:
+            # This process has no more time. The next one finds an answer that is not ended, and ends it.
+            async with self._means.database.transaction() as session:
+                await turns.revise(session, answer.id, state="answering")
+            raise
 
     async def _standing(self, page: int, ref: MessageRef) -> None:
         """A page has a message: kept at once, so that a restart finds it."""

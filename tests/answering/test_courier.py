@@ -221,7 +221,7 @@ async def test_closing_waits_for_a_last_word_and_drops_previews() -> None:
     courier.preview(MessageRef(B, "1"), page("first of two"))
     await clock.run(0.1)
     courier.preview(MessageRef(B, "1"), page("never shown"))
-    await courier.close()
+    await courier.close(5)
     await clock.run(30)
     assert last.done()
     assert "never shown" not in [made.text for made in platform.calls]

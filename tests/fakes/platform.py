@@ -81,6 +81,9 @@ class ScriptedPlatform:
     async def start(self, deliver: Deliver) -> None:
         self._deliver = deliver
 
+    async def quiet(self) -> None:
+        self._deliver = None
+
     async def stop(self) -> None:
         self._deliver = None
 

@@ -140,14 +140,18 @@ class TelegramPlatform:
         await self._bot.initialize()
         await self._way.arrange()
 
-    async def stop(self) -> None:
-        """Take in nothing more, let what is being stored come to its end, close all connections."""
+    async def quiet(self) -> None:
+        """Take in nothing more, let what is being stored come to its end."""
         self._way.halt()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
             self._reading = None
         await self._way.close()
+
+    async def stop(self) -> None:
+        """The same, and close all connections."""
+        await self.quiet()
         await self._bot.shutdown()
         for request in self._requests:
             await request.shutdown()

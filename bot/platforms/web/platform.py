@@ -106,6 +106,9 @@ class WebPlatform:
                 raise UserError("port_taken", port=str(self._server.port)) from error
             raise UserError("host_unknown", host=self._server.host) from error
 
+    async def quiet(self) -> None:
+        """Open pages stay, to see the last words; what they send is stored, and handled after the restart."""
+
     async def stop(self) -> None:
         """Close all pages and the port; a page comes back by itself when we do."""
         self._reception.deliver = None
