@@ -10,7 +10,7 @@ from finetune.datasets.findings import Finding, Problem
 from finetune.datasets.formats import DatasetFormat, Message
 from finetune.datasets.report import Report
 from finetune.datasets.source import Source, opened
-from finetune.datasets.tally import ROW_BITS, Tally
+from finetune.datasets.tally import LINE_AT, RESPELLED, ROW_AT, ROW_BITS, Tally
 from finetune.errors import DatasetError
 
 FEW_ROWS = 10
@@ -92,7 +92,7 @@ class _Run:
         self._tally.rows += 1
         if self._windows_line is None and content.endswith(b"\r"):
             self._windows_line = line
-        self._keep(messages, line << ROW_BITS | (row or 0))
+        self._keep(messages, line << LINE_AT | (row or 0) << ROW_AT | RESPELLED)
 
     def _judge_blocks(self, file: BinaryIO) -> None:
         # Its import takes longer than a small file.
@@ -104,8 +104,15 @@ class _Run:
             self._source.style,
             self._tally,
             lambda line, content: self._judge(line, None, content),
+            self._canonical_again,
             together=self._processes > 1 and self._source.size >= TOGETHER_FROM,
         )
+
+    def _canonical_again(self, content: bytes) -> bytes:
+        """The canonical form of a good row, once more."""
+        messages = self.format.quick(content) or self.format.careful(content).messages
+        assert messages
+        return self._source.style.row(messages)[:-1]
 
     def _keep(self, messages: list[Message], place: int) -> None:
         canonical = self._source.style.row(messages)
@@ -141,9 +148,9 @@ class _Run:
         row_mask = (1 << ROW_BITS) - 1
         for place, earlier in self._tally.fingerprints.duplicates():
             count += 1
-            row, first_row = place & row_mask, earlier & row_mask
-            code, first = ("duplicate_row", first_row) if row else ("duplicate", earlier >> ROW_BITS)
-            self._tally.ledger.add(Problem(code, None, {"first": str(first)}), place >> ROW_BITS, row or None)
+            row, first_row = place >> ROW_AT & row_mask, earlier >> ROW_AT & row_mask
+            code, first = ("duplicate_row", first_row) if row else ("duplicate", earlier >> LINE_AT)
+            self._tally.ledger.add(Problem(code, None, {"first": str(first)}), place >> LINE_AT, row or None)
         return count
 
     def _report(self) -> Report:

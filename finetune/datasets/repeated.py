@@ -11,6 +11,8 @@ SHARD = 1 << 19
 
 def repeated(parts: "Sequence[array[int]]") -> Iterator[int]:
     """Where, from 0 and in order, a number stands that stands elsewhere too."""
+    if not parts:
+        return
     values = [np.frombuffer(part, np.int64) for part in parts]
     shards = sum(map(len, values)) // SHARD + 1
     twice = []

@@ -12,6 +12,7 @@ import pytest
 from finetune.datasets import blocks, helper, judging, lines
 from finetune.datasets.blocks import Blocks
 from finetune.datasets.findings import KINDS
+from finetune.datasets.fingerprints import sample_of
 from finetune.datasets.formats import Messages
 from finetune.datasets.ledger import Ledger
 from finetune.datasets.plain import scan
@@ -140,6 +141,17 @@ def test_no_second_process_is_left_when_the_first_one_fails(judges: Judges, monk
     with pytest.raises(ZeroDivisionError):
         judges(among_good(b"x", *good(3000)), 1000, 2)
     assert not psutil.Process().children()
+
+
+@pytest.mark.parametrize("size", [1, 700, 4096, 1 << 20])
+def test_rows_that_are_much_alike_are_duplicates_only_when_they_are_equal(judges: Judges, size: int) -> None:
+    # They differ in a place that no sample has; some are written otherwise than others that say the same.
+    rows = [line(chat("问", f"{number % 7}" + "答" * 300)) for number in range(60)]
+    assert len({sample_of(row) for row in rows}) == 1
+    rows[20:40] = [row.replace(b'"role"', b' "role" ', 1) for row in rows[20:40]]
+    report = agree(judges, text(*rows[:30], b"oops", b"", *rows[30:]), size)
+    assert isinstance(report, Report)
+    assert report.exact_duplicates == 53
 
 
 @pytest.mark.parametrize("long", [299, 300, 301, 900])
