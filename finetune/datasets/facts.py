@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from finetune.datasets.bits import Places
 from finetune.datasets.blocks import Block
 from finetune.datasets.fingerprints import FACTORS, PIECE, PIECES
-from finetune.datasets.plain import Places, Plain, scan, texts_at
+from finetune.datasets.plain import Plain, scan, texts_at
 from finetune.datasets.statistics import BUCKETS
 from finetune.datasets.style import Style, text_of
 
