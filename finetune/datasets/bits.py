@@ -64,19 +64,24 @@ def earlier(words: Words, count: int) -> Words:
 
 def places_of(words: Words, most: int | None = None) -> Places:
     """Where bits are set, in order. Raises :class:`TooDense` when they are more than ``most``."""
-    if most is not None and count_of(words) > most:
+    at = np.flatnonzero(words != 0)
+    rest = words[at]
+    if most is not None and int(np.bitwise_count(rest).sum(dtype=np.intp)) > most:
         raise TooDense
-    # Sixteen at once: most have none, and those that have one are unpacked again.
-    parts = words.view("<u2")
-    at = np.flatnonzero(parts != 0)
-    inside = np.flatnonzero(np.unpackbits(parts[at].view(np.uint8), bitorder="little").view(np.bool_))
-    places: Places = (at << 4)[inside >> 4] + (inside & 15)
+    at <<= 6
+    found = []
+    # The lowest bit of each word, then the next one of those that have another.
+    while len(rest):
+        below = rest - np.uint64(1)
+        found.append(at + np.bitwise_count(~rest & below))
+        rest &= below
+        more = np.flatnonzero(rest != 0)
+        rest, at = rest[more], at[more]
+    if len(found) < 2:
+        return found[0] if found else at
+    places: Places = np.concatenate(found)
+    places.sort()
     return places
-
-
-def count_of(words: Words) -> int:
-    """How many bits are set."""
-    return int(np.bitwise_count(words).sum(dtype=np.intp))
 
 
 def are_set(words: Words, places: Places) -> NDArray[np.bool_]:

@@ -20,7 +20,6 @@ from finetune.datasets.bits import (
     Words,
     are_set,
     cleared,
-    count_of,
     earlier,
     later,
     places_of,
@@ -101,10 +100,9 @@ def _scanned(data: bytes, style: Style) -> Plain:
     opening = planes.are_but_for(0x20, ord("{"))
     quoted = earlier(quotes, 1)
     rows = _Rows(data, block, quotes, places_of(opening & quoted, most), ends, style)
-    others = opening & ~quoted
+    others = places_of(opening & ~quoted, most)
     # A good row has one, in its text; where there are no more, none is in a content.
-    brackets = _NONE if count_of(others) == len(ends) and rows.plain.all() else places_of(others, most)
-    against += _suspicious(data, block, brackets)
+    against += _suspicious(data, block, _NONE if len(others) == len(ends) and rows.plain.all() else others)
     for places in against:
         if len(places):
             rows.plain[np.searchsorted(ends, places)] = False
