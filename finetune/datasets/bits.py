@@ -23,6 +23,7 @@ class Planes:
         self._flags = np.empty(-(-len(data) // _WORD) * _WORD, np.bool_)
         self._flags[len(data) :] = False
         self._asked = self._flags[: len(data)]
+        self._turned = np.empty(len(data), np.uint8)
 
     def are(self, byte: int) -> Words:
         """Which bytes are this one."""
@@ -38,7 +39,7 @@ class Planes:
 
     def are_but_for(self, bits: int, byte: int) -> Words:
         """Which bytes are this one when these bits are set."""
-        return self._packed(np.equal(self.block | np.uint8(bits), byte, out=self._asked))
+        return self._packed(np.equal(np.bitwise_or(self.block, bits, out=self._turned), byte, out=self._asked))
 
     def continue_characters(self) -> Words:
         """Which bytes are not the first of their character."""
@@ -109,4 +110,5 @@ class Counts:
         """How many are set from each place to the next, the first part beginning at 0."""
         word, bit = ends >> 6, (ends & 63).astype(np.uint64)
         part = self._words[word] & ((np.uint64(1) << bit) - np.uint64(1))
-        return np.diff(self._before[word] + np.bitwise_count(part), prepend=0)
+        found: Places = np.diff(self._before[word] + np.bitwise_count(part), prepend=0)
+        return found

@@ -1,4 +1,4 @@
-"""A file of lines in blocks of about a megabyte, each read by its number alone.
+"""A file of lines in blocks of about two megabytes, each read by its number alone.
 
 A line belongs to the block in which it begins, so whoever reads a block needs to know nothing of the others.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from finetune.datasets.lines import MAX_ROW_BYTES
 
-BLOCK = 1 << 20
+BLOCK = 2 << 20
 _AHEAD = 1 << 16
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from finetune.datasets.bits import Places
 from finetune.datasets.blocks import Block
-from finetune.datasets.fingerprints import FACTORS, PIECE, PIECES
 from finetune.datasets.plain import Plain, scan, texts_at
+from finetune.datasets.samples import samples_of
 from finetune.datasets.statistics import BUCKETS
 from finetune.datasets.style import Style, text_of
 
@@ -18,8 +18,6 @@ Short = NDArray[np.int32]
 
 # A bucket of the histogram ends where the next power of two begins.
 _POWERS = 2 ** np.arange(1, BUCKETS)
-_FACTORS = np.array(FACTORS, np.uint64).view(np.int64)
-_NUMBERS = np.arange(1, PIECES + 1)[:, None]
 # Prompts up to this size are compared all together, which takes a copy of each.
 _MOSTLY_SHORTER = 2048
 
@@ -114,17 +112,6 @@ def _prompts(data: bytes, plain: Plain) -> Prompts:
     spans = zip(begin[others].tolist(), end[others].tolist(), strict=True)
     number[others] = [numbers.setdefault(data[low:high], len(numbers)) for low, high in spans]
     return Prompts(list(numbers), number)
-
-
-def samples_of(data: bytes, begin: Places, end: Places) -> NDArray[np.int64]:
-    """What :func:`sample_of` says of each row."""
-    if not len(begin):
-        return np.empty(0, np.int64)
-    words = np.ndarray((len(data) - PIECE + 1,), "<i8", data, strides=(1,))
-    length = end - begin
-    places = begin + ((length - PIECE) * _NUMBERS // PIECES)
-    samples: NDArray[np.int64] = _FACTORS[0] * length + (words[places] * _FACTORS[1:, None]).sum(0)
-    return samples
 
 
 def _odd(plain: Places, line_ends: Places) -> NDArray[np.intp]:

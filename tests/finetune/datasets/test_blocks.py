@@ -12,11 +12,11 @@ import pytest
 from finetune.datasets import blocks, helper, judging, lines
 from finetune.datasets.blocks import Blocks
 from finetune.datasets.findings import KINDS
-from finetune.datasets.fingerprints import sample_of
 from finetune.datasets.formats import Messages
 from finetune.datasets.ledger import Ledger
 from finetune.datasets.plain import scan
 from finetune.datasets.report import Report
+from finetune.datasets.samples import sample_of
 from finetune.datasets.style import COMPACT, SPACED, Style, style_of
 from finetune.errors import DatasetError
 from tests.finetune.datasets.mutants import file_of

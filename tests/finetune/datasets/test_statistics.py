@@ -1,7 +1,6 @@
 """Figures of the good rows, and tokens by a real tokenizer."""
 
 import json
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -14,11 +13,11 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from finetune.datasets.facts import samples_of
 from finetune.datasets.findings import KINDS, shown
-from finetune.datasets.fingerprints import Fingerprints, SampledFingerprints, sample_of
+from finetune.datasets.fingerprints import Fingerprints
 from finetune.datasets.languages import languages_of
 from finetune.datasets.report import Report
+from finetune.datasets.samples import SampledFingerprints, sample_of, samples_of
 from finetune.datasets.statistics import Statistics, language_of
 from finetune.datasets.tokens import TokenCounter
 from tests.finetune.datasets.samples import chat, good, line, text
@@ -138,7 +137,8 @@ def test_many_prompts_are_counted_in_bounded_memory() -> None:
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred rows are many, and so is what is done with them."""
     monkeypatch.setattr("finetune.datasets.fingerprints._FEW", 10)
-    monkeypatch.setattr("finetune.datasets.fingerprints._PART", 7)
+    monkeypatch.setattr("finetune.datasets.fingerprints.PART", 7)
+    monkeypatch.setattr("finetune.datasets.samples.PART", 7)
 
 
 @pytest.mark.usefixtures("many")
@@ -166,9 +166,12 @@ def test_rows_of_one_sample_are_looked_at_as_a_whole(monkeypatch: pytest.MonkeyP
             yield hash(rows[place])
 
     prints = SampledFingerprints(hashes)
-    for place in range(100):
-        prints.add(rows[place], place)
-    prints.extend(array("q", map(sample_of, rows[100:])).tobytes(), array("q", range(100, 130)).tobytes())
+    for block in range(0, 130, 50):
+        places = range(130)[block : block + 50]
+        for place in places[::3]:
+            prints.add(rows[place], place)
+        others = np.array([place for place in places if place not in places[::3]], np.int64)
+        prints.extend(samples_of(b"".join(rows), others * 202, others * 202 + 202), others)
     # The last thirty are equal to nothing before them, and are no sixty.
     assert list(prints.duplicates()) == [(place, place - 60) for place in range(60, 100)]
     assert asked == list(range(130))
