@@ -21,12 +21,13 @@ from bot.locales import Translator
 from finetune.advice import Advice, advise
 from finetune.datasets import Changes, Measures, Report, Severity, Wish, examine, measured, mended
 from finetune.datasets.mending.kinds import LEAVE_OUT, mends_of, of_all
+from finetune.datasets.vocabularies import Tokenizer
 from finetune.errors import FineTuneError, ParameterError, ProviderError
 from finetune.images import Report as ImageReport
 from finetune.images import looks_like_images
 from finetune.parameters import ranges
 from finetune.providers.local import bases
-from finetune.providers.local.tokens import tokenizer_file
+from finetune.providers.local.tokens import tokenizer
 
 UNREADABLE = 2
 # What becomes of reasoning unless somebody says otherwise.
@@ -128,8 +129,8 @@ async def _judge(
             canonical = Path(folder) / "canonical.jsonl"
             report, chosen = await judge(file, canonical, reading)
             # A vocabulary is made once on each data folder, which takes some seconds.
-            tokenizer = await asyncio.to_thread(_tokenizer, base, data)
-            measures = await _measured(file, canonical, report, chosen, tokenizer, named=base is not None)
+            vocabulary = await asyncio.to_thread(_vocabulary, base, data)
+            measures = await _measured(file, canonical, report, chosen, vocabulary, named=base is not None)
             changes = None
             if mend_to is not None:
                 changes = await _mend(file, mend_to, report, chosen, leave_out)
@@ -137,7 +138,7 @@ async def _judge(
 
 
 async def _measured(
-    file: Path, canonical: Path, report: Report, reading: str | None, tokenizer: Path | None, *, named: bool
+    file: Path, canonical: Path, report: Report, reading: str | None, vocabulary: Tokenizer | None, *, named: bool
 ) -> Measures | None:
     """What is to be measured of the good rows; None where there are none or it cannot be done.
 
@@ -148,7 +149,7 @@ async def _measured(
     try:
         if not report.ok:
             await mended(file, canonical, Wish((LEAVE_OUT,)), name=file.name, reading=reading)
-        return await measured(canonical, tokenizer=tokenizer)
+        return await measured(canonical, tokenizer=vocabulary)
     except (FineTuneError, RuntimeError) as error:
         if named:
             reason = say("error.judging_broke", file=click.format_filename(file), reason=str(error))
@@ -258,10 +259,10 @@ def _limit(value: str) -> int:
         raise Refused.by(error) from error
 
 
-def _tokenizer(base: str | None, data: Path) -> Path | None:
+def _vocabulary(base: str | None, data: Path) -> Tokenizer | None:
     """The base's vocabulary. Only one that was asked for by name has to be there."""
     try:
-        return tokenizer_file(data, base)
+        return tokenizer(data, base)
     except (FineTuneError, ImportError, OSError) as error:
         if base is None:
             return None

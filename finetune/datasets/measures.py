@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from finetune.datasets.formats.format import Message
     from finetune.datasets.lengths import Lengths, RowTokens
     from finetune.datasets.near import NearGroups
+    from finetune.datasets.vocabularies import Tokenizer
 
 LIMITS = (512, 1024, 2048, 4096)
 QUANTILES = (5, 25, 50, 75, 90, 95, 99)
@@ -135,10 +136,10 @@ class Measures:
         )
 
 
-def measure(canonical: Path, tokenizer: Path | None = None, *, markers: int = 0) -> Measures:
+def measure(canonical: Path, tokenizer: "Tokenizer | None" = None, *, markers: int = 0) -> Measures:
     """Measure a canonical file of at least one row.
 
-    ``tokenizer`` is a Hugging Face ``tokenizer.json``; without one tokens are an estimate from the letters, whose
+    Without a ``tokenizer`` tokens are an estimate from the letters, whose
     bounds hold for vocabularies that know the language. ``markers`` are the tokens that the chat template adds to a
     message. Raises ``ValueError`` for a file without rows or with lines that are not canonical.
     """

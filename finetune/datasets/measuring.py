@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from finetune.datasets.measures import Measures
+from finetune.datasets.vocabularies import Tokenizer, as_text
 from finetune.workers import MEMORY_BYTES, ask
 
 SECONDS = 120.0
@@ -11,7 +12,7 @@ SECONDS = 120.0
 async def measured(
     canonical: Path,
     *,
-    tokenizer: Path | None = None,
+    tokenizer: Tokenizer | None = None,
     seconds: float = SECONDS,
     memory_bytes: int = MEMORY_BYTES,
     markers: int = 0,
@@ -24,7 +25,7 @@ async def measured(
     """
     request = {
         "canonical": str(canonical.absolute()),
-        "tokenizer": str(tokenizer.absolute()) if tokenizer else None,
+        "tokenizer": as_text(tokenizer),
         "markers": markers,
     }
     # Rows are counted one by one, where more threads only wait for each other.
