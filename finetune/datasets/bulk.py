@@ -16,6 +16,7 @@ from finetune.datasets.samples import SampledFingerprints
 from finetune.datasets.statistics import LOOKED_AT
 from finetune.datasets.style import Style, beginning_of
 from finetune.datasets.tally import LINE_AT, RESPELLED, Tally
+from finetune.progress import Moved, nobody
 
 JudgeRow = Callable[[int, bytes | Problem], None]
 
@@ -28,6 +29,7 @@ def judge_blocks(
     tally: Tally,
     judge_row: JudgeRow,
     canonical_of: Callable[[bytes], bytes],
+    moved: Moved = nobody,
     *,
     together: bool,
 ) -> None:
@@ -41,7 +43,8 @@ def judge_blocks(
     fold = _Fold(tally, fingerprints)
     line = 1
     with closing((look_together if together else look_alone)(blocks, style)) as looked:
-        for block, facts in looked:
+        for number, (block, facts) in enumerate(looked):
+            moved(blocks.end(number), blocks.size)
             rereader.begins(line)
             if facts is not None:
                 fold.fold(block, facts, line, judge_row)

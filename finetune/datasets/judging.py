@@ -12,6 +12,7 @@ from finetune.datasets.report import Report
 from finetune.datasets.source import Source, opened
 from finetune.datasets.tally import LINE_AT, RESPELLED, ROW_AT, ROW_BITS, Tally
 from finetune.errors import DatasetError
+from finetune.progress import Moved, nobody
 
 FEW_ROWS = 10
 # Smaller files are judged row by row: what looks at whole blocks takes as long to be imported as that does.
@@ -28,16 +29,17 @@ def judge(
     name: str | None = None,
     reading: str | None = None,
     processes: int = 1,
+    moved: Moved = nobody,
 ) -> Report:
     """Judge ``source`` and write its canonical form, synced, to ``canonical`` (complete only if the report is ok).
 
     ``name`` is the file's name as people know it, ``reading`` the format to read it as where several fit. With two
-    ``processes`` a second one helps with large files; no other threads may run then. Raises :class:`DatasetError` for
-    what is no dataset at all, and ``dataset_ambiguous`` where somebody has to choose.
+    ``processes`` a second one helps with large files; no other threads may run then. ``moved`` is told how far it is.
+    Raises :class:`DatasetError` for what is no dataset at all, and ``dataset_ambiguous`` where somebody has to choose.
     """
     _keep_memory()
-    with opened(source, name or source.name, canonical.parent, reading) as content, canonical.open("wb") as out:
-        run = _Run(content, out, processes)
+    with opened(source, name or source.name, canonical.parent, reading, moved) as content, canonical.open("wb") as out:
+        run = _Run(content, out, processes, moved)
         report = run.report()
         out.flush()
         os.fsync(out.fileno())
@@ -56,8 +58,9 @@ def _keep_memory() -> None:
 class _Run:
     """The state of one pass."""
 
-    def __init__(self, source: Source, out: BinaryIO, processes: int) -> None:
+    def __init__(self, source: Source, out: BinaryIO, processes: int, moved: Moved) -> None:
         self._source = source
+        self._moved = moved
         self._processes = processes
         self.format: DatasetFormat = source.format
         self._tally = Tally(Canonical(out.fileno(), source.size))
@@ -105,6 +108,7 @@ class _Run:
             self._tally,
             lambda line, content: self._judge(line, None, content),
             self._canonical_again,
+            self._moved,
             together=self._processes > 1 and self._source.size >= TOGETHER_FROM,
         )
 
