@@ -94,7 +94,7 @@ def _scanned(data: bytes, style: Style) -> Plain:
         quotes &= ~later(added, 1)
     if not data.isascii():
         continuing = planes.continue_characters()
-        against += broken(data, planes, continuing)
+        against += broken(data, planes, continuing, most)
         added = continuing if added is None else added | continuing
     # One bit is all that tells the bracket from the brace.
     opening = planes.are_but_for(0x20, ord("{"))

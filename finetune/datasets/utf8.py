@@ -9,10 +9,10 @@ _NEVER = (b"\xc0", b"\xc1", *(bytes([byte]) for byte in range(0xF5, 0x100)))
 _SECOND = ((b"\xe0", 0xA0, 0xBF), (b"\xed", 0x80, 0x9F), (b"\xf0", 0x90, 0xBF), (b"\xf4", 0x80, 0x8F))
 
 
-def broken(data: bytes, planes: Planes, continuing: Words) -> list[Places]:
+def broken(data: bytes, planes: Planes, continuing: Words, most: int) -> list[Places]:
     """Places at which something is wrong; none only if ``data``, which ends with a line end, is UTF-8 throughout.
 
-    Each broken piece gives a place within itself or the byte after it.
+    Each broken piece gives a place within itself or the byte after it. Raises :class:`TooDense` past ``most`` of them.
     """
     block = planes.block
     highest = int(block.max())
@@ -23,7 +23,7 @@ def broken(data: bytes, planes: Planes, continuing: Words) -> list[Places]:
     expected ^= continuing
     wrong = []
     if expected.any():
-        places = places_of(expected)
+        places = places_of(expected, most)
         # What is missing past the end is missing before the last line end, too.
         wrong.append(places[: np.searchsorted(places, len(block))])
     wrong += [np.flatnonzero(block == never[0]) for never in _NEVER if never[0] <= highest and never in data]

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from finetune.datasets.vocabularies import Shipped, vocabulary
 from tests.cli.test_commands import EXAMPLES, run
 
 GOOD = EXAMPLES / "fortune_telling.jsonl"
@@ -162,6 +163,16 @@ def test_a_base_whose_vocabulary_is_broken_is_2_without_a_traceback(tmp_path: Pa
     assert (done.returncode, done.stdout) == (2, "")
     assert "broke off" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_tokens_of_a_base_that_is_not_here_are_counted_exactly(tmp_path: Path) -> None:
+    done = run("validate", str(GOOD), "--json", "--base", "Qwen/Qwen2.5-7B-Instruct", folder=tmp_path)
+    assert done.returncode == 0
+    contents = [
+        message["content"] for line in GOOD.read_text().splitlines() for message in json.loads(line)["messages"]
+    ]
+    expected = sum(vocabulary(Shipped("Qwen2.5")).lengths(contents))
+    assert json.loads(done.stdout)["tokens"] == {"count": expected, "method": "tokenizer", "exact": True}
 
 
 def test_a_data_folder_that_cannot_be_made_costs_only_the_tokens(tmp_path: Path) -> None:
