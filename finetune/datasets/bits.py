@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.intp]
 Words = NDArray[np.uint64]
+Flags = NDArray[np.bool_]
 
 _WORD = 64
 
@@ -45,7 +46,7 @@ class Planes:
         """Which bytes are not the first of their character."""
         return self._packed(np.less(self.block.view(np.int8), -64, out=self._asked))
 
-    def _packed(self, _asked: NDArray[np.bool_]) -> Words:
+    def _packed(self, _asked: Flags) -> Words:
         return np.packbits(self._flags, bitorder="little").view("<u8")
 
 
@@ -85,9 +86,9 @@ def places_of(words: Words, most: int | None = None) -> Places:
     return places
 
 
-def are_set(words: Words, places: Places) -> NDArray[np.bool_]:
+def are_set(words: Words, places: Places) -> Flags:
     """Whether the bits at places are set."""
-    found: NDArray[np.bool_] = words[places >> 6] >> (places & 63).astype(np.uint64) & np.uint64(1) != 0
+    found: Flags = words[places >> 6] >> (places & 63).astype(np.uint64) & np.uint64(1) != 0
     return found
 
 

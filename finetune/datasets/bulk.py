@@ -11,7 +11,7 @@ from finetune.datasets.findings import Problem
 from finetune.datasets.helper import look_alone, look_together
 from finetune.datasets.languages import languages_of
 from finetune.datasets.lines import TOO_LONG
-from finetune.datasets.rereading import Line, Rereader
+from finetune.datasets.rereading import Rereader
 from finetune.datasets.samples import SampledFingerprints
 from finetune.datasets.statistics import LOOKED_AT
 from finetune.datasets.style import Style, beginning_of
@@ -39,7 +39,9 @@ def judge_blocks(
     have a second process help; the result is the same. The file is to stay open until the tally's duplicates are known.
     """
     rereader = Rereader(blocks.again(), canonical_of)
-    tally.fingerprints = fingerprints = SampledFingerprints(lambda places: rereader.hashes(map(_line, places)))
+    tally.fingerprints = fingerprints = SampledFingerprints(
+        lambda places: rereader.hashes(places >> LINE_AT, places & RESPELLED != 0)
+    )
     fold = _Fold(tally, fingerprints)
     line = 1
     with closing((look_together if together else look_alone)(blocks, style)) as looked:
@@ -53,10 +55,6 @@ def judge_blocks(
                 judge_row(line, TOO_LONG)
                 line += 1
     fold.finish()
-
-
-def _line(place: int) -> Line:
-    return place >> LINE_AT, not place & RESPELLED
 
 
 class _Languages:

@@ -46,9 +46,6 @@ class Fingerprints:
         if count <= _FEW:
             # To import the other way takes longer than to compare as few one by one.
             return range(count)
-        return self._among_many()
-
-    def _among_many(self) -> Iterator[int]:
         from finetune.datasets.repeated import repeated
 
         return repeated(self._prints)

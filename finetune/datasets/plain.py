@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from finetune.datasets.bits import (
     Bytes,
     Counts,
+    Flags,
     Places,
     Planes,
     TooDense,
@@ -27,7 +28,6 @@ from finetune.datasets.bits import (
 from finetune.datasets.style import Style, text_of
 from finetune.datasets.utf8 import broken
 
-Flags = NDArray[np.bool_]
 _SPEAKERS = ("user", "assistant", "system")
 
 _QUOTE, _BACKSLASH, _LINE_END = 0x22, 0x5C, 0x0A

@@ -1,13 +1,13 @@
 """Rows told apart by samples of them: most rows of most files are then never hashed as a whole."""
 
 from collections.abc import Callable, Iterable
-from itertools import tee
 
 import numpy as np
 from numpy.typing import NDArray
 
 from finetune.datasets.bits import Places
 from finetune.datasets.fingerprints import PART, Fingerprints
+from finetune.datasets.repeated import repeated, repeated_by_part
 
 # What a sample of a row is made of: so many pieces of eight bytes, evenly spread, the last one at its end.
 _PIECES, _PIECE = 8, 8
@@ -29,7 +29,7 @@ _IN_ARRAY = np.array(_FACTORS, np.uint64).view(np.int64)
 _NUMBERS = np.arange(1, _PIECES + 1)[:, None]
 
 # The hashes of whole rows, given their places in rising order.
-Hashes = Callable[[Iterable[int]], Iterable[int]]
+Hashes = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 
 def sample_of(row: bytes) -> int:
@@ -86,11 +86,10 @@ class SampledFingerprints(Fingerprints):
             begin = end
 
     def _repeated(self) -> Iterable[int]:
-        # Whoever reads goes ahead by some rows of one block; no more of them are kept.
-        rows, read = tee(self._among_many())
         any_was = False
-        for row, whole in zip(rows, self._hashes(map(self._place, read)), strict=True):
-            part, number = divmod(row, PART)
-            self._prints[part][number] = whole
-            any_was = True
-        return self._among_many() if any_was else ()
+        for part, numbers in enumerate(repeated_by_part(self._prints)):
+            if len(numbers):
+                places = np.frombuffer(self._places[part], np.int64)[numbers]
+                np.frombuffer(self._prints[part], np.int64)[numbers] = self._hashes(places)
+                any_was = True
+        return repeated(self._prints) if any_was else ()

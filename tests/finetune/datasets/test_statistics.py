@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -160,10 +161,9 @@ def test_rows_of_one_sample_are_looked_at_as_a_whole(monkeypatch: pytest.MonkeyP
     assert len(set(map(sample_of, rows))) == 2
     asked: list[int] = []
 
-    def hashes(places: Iterable[int]) -> Iterator[int]:
-        for place in places:
-            asked.append(place)
-            yield hash(rows[place])
+    def hashes(places: NDArray[np.int64]) -> NDArray[np.int64]:
+        asked.extend(places.tolist())
+        return np.array([hash(rows[place]) for place in places.tolist()], np.int64)
 
     prints = SampledFingerprints(hashes)
     for block in range(0, 130, 50):
