@@ -17,11 +17,8 @@ class Fingerprints:
 
     def add(self, row: bytes, place: int) -> None:
         """Remember a canonical row at a place (any number that is not negative)."""
-        self._append(hash(row), place)
-
-    def _append(self, fingerprint: int, place: int) -> None:
         prints, places = self._last_parts()
-        prints.append(fingerprint)
+        prints.append(hash(row))
         places.append(place)
 
     def _last_parts(self) -> "tuple[array[int], array[int]]":
@@ -35,7 +32,7 @@ class Fingerprints:
         first: dict[int, int] = {}
         for row in self._repeated():
             part, number = divmod(row, PART)
-            place = self._place(row)
+            place = self._places[part][number]
             earlier = first.setdefault(self._prints[part][number], place)
             if earlier != place:
                 yield place, earlier
@@ -49,7 +46,3 @@ class Fingerprints:
         from finetune.datasets.repeated import repeated
 
         return repeated(self._prints)
-
-    def _place(self, row: int) -> int:
-        part, number = divmod(row, PART)
-        return self._places[part][number]

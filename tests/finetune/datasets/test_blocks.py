@@ -102,6 +102,29 @@ def test_mutated_files(judges: Judges, capsys: pytest.CaptureFixture[str]) -> No
         sys.stdout.write(f"\n{FILES} files, {lines_seen} lines, {plain} of them plain: no disagreement\n")
 
 
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("style", [COMPACT, SPACED])
+def test_marks_that_make_up_for_each_other(judges: Judges, style: Style) -> None:
+    # Quotes and braces are counted for a row; one too many here and one too few there must not pass for none.
+    chance = random.Random(3)  # noqa: S311
+    pieces = ['"', "\\", "{", "}", "[", "]", '{"', '"}', ",", " ", "x", '"}, {"role": "user", "content": "']
+    plain = 0
+    for _ in range(FILES // 4):
+        rows = []
+        for _ in range(40):
+            said = ["".join(chance.choices('答xyz{["\\', k=chance.randint(1, 4))) for _ in range(4)]
+            row = style.row(chat(*said)["messages"]).decode()[:-1]
+            for _ in range(chance.randint(0, 3)):
+                begin = chance.randrange(len(row))
+                end = begin + chance.choice((0, 0, 1, 1, 2, 32))
+                row = row[:begin] + chance.choice(["", *pieces]) + row[end:]
+            rows.append(row.replace("\n", "").encode())
+        data = text(*rows)
+        agree(judges, data, chance.choice(SIZES), 1 << 20)
+        plain += plain_rows_are_good(data)
+    assert plain > FILES / 2
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("number", range(12))
 def test_every_size_of_block(judges: Judges, number: int, size: int) -> None:
