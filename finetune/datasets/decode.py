@@ -18,6 +18,7 @@ MAX_DEPTH = 64
 _TOKEN = re.compile(r'"(?>[^"\\]+|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _WHITE = " \t\r\n"
+_LONG = 1 << 18  # characters above which Python's syntax is not read only to be sure: it takes much memory
 _PYTHON_WORDS = ("True", "False", "None")
 
 
@@ -142,9 +143,30 @@ def _syntax(text: str, error: json.JSONDecodeError) -> Problem:
     tail = text[at:].lstrip(_WHITE + ",")[:1]
     if tail in ("]", "}") and (text[at] == "," or text[:at].rstrip(_WHITE).endswith(",")):
         return Problem("trailing_comma", None, piece)
-    if text[at] == "'" or text.startswith(_PYTHON_WORDS, at):
+    if (text[at] == "'" or text.startswith(_PYTHON_WORDS, at)) and _is_python(text):
         return Problem("python_quotes", None, piece)
     return Problem("not_json", None, around)
+
+
+def _is_python(text: str) -> bool:
+    """Whether it is as Python prints an object, so that it can be read and mended."""
+    if len(text) > _LONG:
+        return True
+    try:
+        python_value(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def python_value(text: str) -> dict[Any, Any] | list[Any]:
+    """A dictionary or a list as Python prints it. Raises what :func:`ast.literal_eval` does for anything else."""
+    import ast  # few files need it
+
+    value = ast.literal_eval(text.strip())
+    if not isinstance(value, dict | list):
+        raise ValueError("no object")
+    return value
 
 
 def _after(rest: str) -> Problem:

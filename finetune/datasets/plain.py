@@ -186,7 +186,7 @@ class _Rows:
         self._end[:-1] = start[1:] - between
         last = np.cumsum(sizes) - 1
         self._end[last] = ends - len(style.closing)
-        right = (self._begin <= self._end) & are_set(quotes, self._end)
+        right = are_set(quotes, self._end)
         for number_of, role in enumerate(_SPEAKERS[:2]):
             says = np.flatnonzero((speaker == number_of) & (number > 0))
             right[says] &= self._stands(start[says] - between, style.turning(role))
@@ -203,7 +203,7 @@ class _Rows:
         return found
 
     def _are_blank(self) -> Flags:
-        """Whether contents are empty or white."""
+        """Whether contents are empty or white, or none: where one quote would both begin and end one."""
         block, begin, end = self._block, self._begin, self._end
         blank: Flags = begin >= end
         maybe = _MAY_BE_SPACE[block[begin]] & _MAY_END_SPACE[block[end - 1]] & ~blank

@@ -102,6 +102,16 @@ def test_mutated_files(judges: Judges, capsys: pytest.CaptureFixture[str]) -> No
         sys.stdout.write(f"\n{FILES} files, {lines_seen} lines, {plain} of them plain: no disagreement\n")
 
 
+def test_one_quote_does_not_both_begin_and_end_a_content(judges: Judges) -> None:
+    row = COMPACT.row(chat("问", "答", "再问", "再答")["messages"])[:-1]
+    once = row.replace('问"}'.encode(), b"}", 1)
+    # As many quotes as a good row has, and every text between two contents where it has to be.
+    for data in (once.replace("再答".encode(), '再"答'.encode()), once.replace("再答".encode(), b'"')):
+        assert data.count(b'"') == row.count(b'"')
+        assert not plain_rows_are_good(text(data))
+        agree(judges, text(*good(), data), 1 << 20)
+
+
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("style", [COMPACT, SPACED])
 def test_marks_that_make_up_for_each_other(judges: Judges, style: Style) -> None:
