@@ -86,21 +86,22 @@ def _scanned(data: bytes, style: Style) -> Plain:
     ends = controls[is_end]
     against = [controls[~is_end]]
     quotes = planes.are(_QUOTE)
+    before_quotes = earlier(quotes, 1)
     # Bytes that are no character of their own.
     added: Words | None = None
     if b"\\" in data:
-        added, unusual = _escapes(block, planes.are(_BACKSLASH), quotes, most)
+        added, unusual = _escapes(block, planes.are(_BACKSLASH), before_quotes, most)
         against.append(unusual)
         quotes &= ~later(added, 1)
+        before_quotes &= ~added
     if not data.isascii():
         continuing = planes.continue_characters()
         against += broken(data, planes, continuing, most)
         added = continuing if added is None else added | continuing
     # One bit is all that tells the bracket from the brace.
     opening = planes.are_but_for(0x20, ord("{"))
-    quoted = earlier(quotes, 1)
-    rows = _Rows(data, block, quotes, places_of(opening & quoted, most), ends, style)
-    others = places_of(opening & ~quoted, most)
+    rows = _Rows(data, block, quotes, places_of(opening & before_quotes, most), ends, style)
+    others = places_of(opening & ~before_quotes, most)
     # A good row has one, in its text; where there are no more, none is in a content.
     against += _suspicious(data, block, _NONE if len(others) == len(ends) and rows.plain.all() else others)
     for places in against:
@@ -109,12 +110,12 @@ def _scanned(data: bytes, style: Style) -> Plain:
     return rows.result(added)
 
 
-def _escapes(block: Bytes, backslashes: Words, quotes: Words, most: int) -> tuple[Words, Places]:
+def _escapes(block: Bytes, backslashes: Words, before_quotes: Words, most: int) -> tuple[Words, Places]:
     """Which backslashes begin an escape, and where those that begin an unusual one are."""
-    if not (backslashes & earlier(backslashes, 1)).any():
-        # Those before quotes need no second look.
-        places = places_of(backslashes & ~earlier(quotes, 1), most)
-    else:
+    # The last byte of a block is a line end, never a backslash. Those before quotes need no second look.
+    places = places_of(backslashes & ~before_quotes, most)
+    escaped = block[places + 1]
+    if (escaped == _BACKSLASH).any():
         # In a run of backslashes every second one is escaped by that before it.
         places = places_of(backslashes, most)
         order = np.arange(len(places))
@@ -123,8 +124,8 @@ def _escapes(block: Bytes, backslashes: Words, quotes: Words, most: int) -> tupl
         opens = (order - np.maximum.accumulate(begins)) & 1 == 0
         backslashes = cleared(backslashes, places[~opens])
         places = places[opens]
-    # The last byte of a block is a line end, never a backslash.
-    return backslashes, places[~_ESCAPES[block[places + 1]]]
+        escaped = block[places + 1]
+    return backslashes, places[~_ESCAPES[escaped]]
 
 
 def _suspicious(data: bytes, block: Bytes, brackets: Places) -> list[Places]:
