@@ -64,7 +64,7 @@ def decode(row: bytes, watched: Collection[str]) -> Decoded:
     try:
         value, end = decoder.raw_decode(text, begin)
     except json.JSONDecodeError as error:
-        raise Unreadable(_syntax(text, error)) from None
+        raise Unreadable(_syntax(text, _worst(text, begin, error))) from None
     rest = text[end:].lstrip(_WHITE)
     if rest:
         raise Unreadable(_after(rest))
@@ -129,6 +129,17 @@ def _strings(value: object) -> Iterator[str]:
         for key, item in value.items():
             yield key
             yield from _strings(item)
+
+
+def _worst(text: str, begin: int, error: json.JSONDecodeError) -> json.JSONDecodeError:
+    """Control characters have a mend; what is wrong beside them may have none, and is what to say then."""
+    if error.msg.startswith("Invalid control character"):
+        lenient = json.JSONDecoder(strict=False, parse_int=_no_number, parse_float=_no_number)
+        try:
+            lenient.raw_decode(text, begin)
+        except json.JSONDecodeError as other:
+            return other
+    return error
 
 
 def _syntax(text: str, error: json.JSONDecodeError) -> Problem:
