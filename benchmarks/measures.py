@@ -1,9 +1,10 @@
-"""How fast near-duplicates are found, beside other ways to find them, and how long measuring takes in all.
+"""How fast near-duplicates are found, beside other ways to find them, tokens are counted, and all is measured.
 
 ``python -m benchmarks.measures [megabytes]`` prints one table of processor seconds and memory; each contender runs in
 a process of its own. A tenth of the rows are near-duplicates that were made so; ``found`` is how many of those pairs
 a contender puts together. ``datasketch`` (MinHashLSH, the same number of permutations) and ``rapidfuzz`` (every pair,
-by edit distance, which is not the same likeness; on the first 2,000 rows) take part where they are installed.
+by edit distance, which is not the same likeness; on the first 2,000 rows) take part where they are installed. Tokens
+are counted row by row, as measuring does it, in Chinese and in Python's own library, in MB of the file a second.
 """
 
 import argparse
@@ -11,10 +12,12 @@ import gc
 import importlib
 import importlib.util
 import json
+import os
 import random
 import resource
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -56,6 +59,20 @@ def write(path: Path, megabytes: float, *, common: int = 0) -> list[tuple[int, i
             messages = [{"role": role, "content": content} for role, content in turns]
             size += file.write(json.dumps({"messages": messages}, ensure_ascii=False).encode() + b"\n")
     return pairs
+
+
+def write_code(path: Path, megabytes: float) -> None:
+    """Code and English of about this size, 2,000 characters an answer."""
+    size = 0
+    with path.open("wb") as file:
+        for source in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
+            text = source.read_text("utf-8", "ignore")
+            for begin in range(0, len(text), 2000):
+                turns = [("user", source.name), ("assistant", text[begin : begin + 2000])]
+                row = {"messages": [{"role": role, "content": content} for role, content in turns]}
+                size += file.write(orjson.dumps(row) + b"\n")
+            if size > megabytes * 1_000_000:
+                return
 
 
 def _rows(path: Path) -> list[list[dict[str, str]]]:
@@ -132,9 +149,31 @@ CONTENDERS: dict[str, Callable[[Path], Labels | None]] = {
 _NEEDS = {"datasketch MinHashLSH": "datasketch", "rapidfuzz, every pair": "rapidfuzz"}
 
 
+COUNTERS = {"tokens of SmolLM2": None, "tokens of Qwen2.5": "Qwen/Qwen2.5-7B-Instruct"}
+
+
+def count_tokens(base: str | None, path: Path) -> dict[str, Any]:
+    """Processor seconds to count all tokens of a file, its vocabulary loaded before."""
+    from finetune.datasets.lengths import Lengths
+    from finetune.providers.local.tokens import tokenizer
+
+    with tempfile.TemporaryDirectory() as folder:
+        lengths = Lengths(tokenizer(Path(folder), base), exact_bytes=sys.maxsize)
+    begin = time.process_time()
+    with path.open("rb") as file:
+        for line in file:
+            lengths.add(orjson.loads(line)["messages"], len(line))
+    found = lengths.result()
+    assert found.exact
+    spent = time.process_time() - begin
+    return {"seconds": spent, "tokens": found.total.count}
+
+
 def run(name: str, path: Path) -> dict[str, Any]:
     """One contender in this process: processor seconds and labels, if it gives any."""
     gc.disable()  # as in the worker
+    if name in COUNTERS:
+        return count_tokens(COUNTERS[name], path)
     begin = time.process_time()
     labels = CONTENDERS[name](path)
     spent = time.process_time() - begin
@@ -143,7 +182,9 @@ def run(name: str, path: Path) -> dict[str, Any]:
 
 def _apart(name: str, path: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.measures", "--run", name, "--file", str(path)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    # As the worker has it: rows are counted one by one, where more threads only wait for each other.
+    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
@@ -160,7 +201,7 @@ def main() -> None:
     """Print the table, or run one contender."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("megabytes", nargs="?", type=float, default=20)
-    parser.add_argument("--run", choices=CONTENDERS)
+    parser.add_argument("--run", choices=[*CONTENDERS, *COUNTERS])
     parser.add_argument("--file", type=Path)
     arguments = parser.parse_args()
     if arguments.run:
@@ -177,7 +218,12 @@ def main() -> None:
                 print(f"{name:<34}{'not installed':>27}")
                 continue
             print(f"{name:<34}{_line(name, path, pairs)}", flush=True)
-        print(f"{'near_groups, one beginning in all':<34}{_line('near_groups', alike, [])}")
+        print(f"{'near_groups, one beginning in all':<34}{_line('near_groups', alike, [])}\n")
+        write_code(alike, arguments.megabytes)
+        print(f"{'':<34}{'Chinese':>14}{'code, English':>14}")
+        for name in COUNTERS:
+            speeds = [file.stat().st_size / 1e6 / _apart(name, file)["seconds"] for file in (path, alike)]
+            print(f"{name:<34}" + "".join(f"{speed:>9.1f} MB/s" for speed in speeds), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import DatasetError
+from finetune.progress import Moved, listening
 
 MEMORY_BYTES = 1 << 30
 _HEAVY = "dataset_too_heavy"
@@ -37,36 +38,40 @@ async def ask(
     seconds: float,
     memory_bytes: int = MEMORY_BYTES,
     environment: Mapping[str, str] | None = None,
+    moved: Moved | None = None,
 ) -> dict[str, Any]:
     """The answer of the worker ``module``, whose environment is none of ours but for ``environment``.
 
-    ``seconds`` bounds both the wall clock and the processor time, ``memory_bytes`` the address space. Raises
-    :class:`TooSlow`, :class:`TooHeavy`, the worker's own :class:`DatasetError`; ``RuntimeError`` when it died of
-    anything else. No process is left, whatever happens.
+    ``seconds`` bounds both the wall clock and the processor time, ``memory_bytes`` the address space; ``moved`` is told
+    how far the worker is, if it says so (``request["moved"]``, see :mod:`finetune.progress`). Raises :class:`TooSlow`,
+    :class:`TooHeavy`, the worker's own :class:`DatasetError`; ``RuntimeError`` when it died of anything else. No
+    process is left, whatever happens.
     """
     # The workers import this module too, and must not pay for an event loop.
     import asyncio
 
-    whole = {**request, "seconds": math.ceil(seconds), "memory_bytes": memory_bytes}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**_environment(), **(environment or {})},
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(seconds):
-            answer, errors = await process.communicate(json.dumps(whole).encode())
-    except TimeoutError:
-        raise TooSlow("dataset_too_slow", seconds=math.ceil(seconds)) from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await asyncio.shield(process.wait())
+    with listening(moved) as descriptor:
+        whole = {**request, "seconds": math.ceil(seconds), "memory_bytes": memory_bytes, "moved": descriptor}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**_environment(), **(environment or {})},
+            start_new_session=True,
+            pass_fds=() if descriptor is None else (descriptor,),
+        )
+        try:
+            async with asyncio.timeout(seconds):
+                answer, errors = await process.communicate(json.dumps(whole).encode())
+        except TimeoutError:
+            raise TooSlow("dataset_too_slow", seconds=math.ceil(seconds)) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await asyncio.shield(process.wait())
     if process.returncode == -signal.SIGXCPU:
         raise TooSlow("dataset_too_slow", seconds=math.ceil(seconds))
     if process.returncode in _OUT_OF_MEMORY or (process.returncode and b"MemoryError" in errors):

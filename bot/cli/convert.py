@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from bot.cli.validate import UNREADABLE, Refused, check_output, judge, print_findings, readable, still_reading
+from bot.cli.progress import progress
+from bot.cli.validate import UNREADABLE, Refused, check_output, judge, print_findings, readable
 from bot.cli.words import fail, perform, say, words
 from finetune.datasets import Report
 
@@ -53,8 +54,8 @@ async def _convert(file: Path, out: Path, reading: str | None, force: bool) -> R
     os.close(handle)
     canonical = Path(name)
     try:
-        async with still_reading():
-            report, _ = await judge(file, canonical, reading)
+        async with progress() as shown:
+            report, _ = await judge(file, canonical, reading, shown)
         if report.ok:
             # Judging takes its time, and somebody else may have written there meanwhile.
             check_output(file, out, force=force)

@@ -5,8 +5,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,23 +14,24 @@ import click
 
 from bot.cards.validation import finding_line, tokens, warning_facts, what_changed
 from bot.cli import images
+from bot.cli.progress import Progress, progress
 from bot.cli.words import fail, perform, say, settings, words
 from bot.commands.desk import problem
 from bot.locales import Translator
 from finetune.advice import Advice, advise
 from finetune.datasets import Changes, Measures, Report, Severity, Wish, examine, measured, mended
 from finetune.datasets.mending.kinds import LEAVE_OUT, mends_of, of_all
+from finetune.datasets.vocabularies import Tokenizer
 from finetune.errors import FineTuneError, ParameterError, ProviderError
 from finetune.images import Report as ImageReport
 from finetune.images import looks_like_images
 from finetune.parameters import ranges
 from finetune.providers.local import bases
-from finetune.providers.local.tokens import tokenizer_file
+from finetune.providers.local.tokens import tokenizer
 
 UNREADABLE = 2
 # What becomes of reasoning unless somebody says otherwise.
 USUAL_READING = "question_response"
-_PATIENCE = 1.0  # seconds that nobody wonders about
 
 
 class Refused(Exception):
@@ -100,7 +100,7 @@ async def _image_set(file: Path, only_json: bool) -> ImageReport:
     shown = click.format_filename(file)
     if not only_json:
         raise Refused("images_options", say("cli.validate.images_options", file=shown))
-    async with still_reading():
+    async with progress():
         try:
             return await images.judged(file)
         except FineTuneError as error:
@@ -123,21 +123,28 @@ async def _judge(
     readable(file)
     if mend_to is not None:
         check_output(file, mend_to)
-    async with still_reading():
+    async with progress() as shown:
         with tempfile.TemporaryDirectory() as folder:
             canonical = Path(folder) / "canonical.jsonl"
-            report, chosen = await judge(file, canonical, reading)
+            report, chosen = await judge(file, canonical, reading, shown)
             # A vocabulary is made once on each data folder, which takes some seconds.
-            tokenizer = await asyncio.to_thread(_tokenizer, base, data)
-            measures = await _measured(file, canonical, report, chosen, tokenizer, named=base is not None)
+            vocabulary = await asyncio.to_thread(_vocabulary, base, data)
+            measures = await _measured(file, canonical, report, chosen, vocabulary, shown, named=base is not None)
             changes = None
             if mend_to is not None:
-                changes = await _mend(file, mend_to, report, chosen, leave_out)
+                changes = await _mend(file, mend_to, report, chosen, leave_out, shown)
             return Found(report, measures, changes)
 
 
 async def _measured(
-    file: Path, canonical: Path, report: Report, reading: str | None, tokenizer: Path | None, *, named: bool
+    file: Path,
+    canonical: Path,
+    report: Report,
+    reading: str | None,
+    vocabulary: Tokenizer | None,
+    shown: Progress,
+    *,
+    named: bool,
 ) -> Measures | None:
     """What is to be measured of the good rows; None where there are none or it cannot be done.
 
@@ -147,8 +154,9 @@ async def _measured(
         return None
     try:
         if not report.ok:
-            await mended(file, canonical, Wish((LEAVE_OUT,)), name=file.name, reading=reading)
-        return await measured(canonical, tokenizer=tokenizer)
+            moved = shown.phase("leaving_out")
+            await mended(file, canonical, Wish((LEAVE_OUT,)), name=file.name, reading=reading, moved=moved)
+        return await measured(canonical, tokenizer=vocabulary, moved=shown.phase("measuring"))
     except (FineTuneError, RuntimeError) as error:
         if named:
             reason = say("error.judging_broke", file=click.format_filename(file), reason=str(error))
@@ -156,12 +164,14 @@ async def _measured(
         return None  # what was not counted is shown as not known
 
 
-async def _mend(file: Path, out: Path, report: Report, reading: str | None, leave_out: bool) -> Changes | None:
+async def _mend(
+    file: Path, out: Path, report: Report, reading: str | None, leave_out: bool, shown: Progress
+) -> Changes | None:
     names = (*of_all(mends_of(report)), *((LEAVE_OUT,) if leave_out else ()))
     if not names:
         return None
     try:
-        return await mended(file, out, Wish(names), name=file.name, reading=reading)
+        return await mended(file, out, Wish(names), name=file.name, reading=reading, moved=shown.phase("mending"))
     except FineTuneError as error:
         raise Refused.by(error) from error
     except OSError as error:
@@ -192,18 +202,19 @@ def readable(file: Path) -> None:
         raise Refused("file_unreadable", reason) from error
 
 
-async def judge(file: Path, canonical: Path, reading: str | None = None) -> tuple[Report, str | None]:
+async def judge(file: Path, canonical: Path, reading: str | None, shown: Progress) -> tuple[Report, str | None]:
     """The report and the reading that was used; the canonical form of a file without errors is in ``canonical``.
 
     Raises :class:`Refused`. Reasoning is left out, as the tutorial does it, unless the reading says otherwise; any
     other choice is for whoever called.
     """
     try:
-        return await examine(file, canonical, name=file.name, reading=reading), reading
+        moved = shown.phase("judging")
+        return await examine(file, canonical, name=file.name, reading=reading, moved=moved), reading
     except FineTuneError as error:
         names = readings_of(error)
         if reading is None and names and all(name.startswith(USUAL_READING) for name in names):
-            return await judge(file, canonical, USUAL_READING)
+            return await judge(file, canonical, USUAL_READING, shown)
         if names:
             raise Refused(error.code, say("cli.ambiguous", names=", ".join(names))) from error
         raise Refused.by(error) from error
@@ -219,34 +230,6 @@ def readings_of(error: FineTuneError) -> list[str]:
     return [str(reading["name"]) for reading in readings]
 
 
-@asynccontextmanager
-async def still_reading() -> AsyncIterator[None]:
-    """Keep a person company; a log or a pipe gets nothing."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    ticking = asyncio.create_task(_tick())
-    try:
-        yield
-    finally:
-        ticking.cancel()
-        with suppress(asyncio.CancelledError):
-            await ticking
-
-
-async def _tick() -> None:
-    clock = asyncio.get_running_loop().time
-    begin = clock()
-    await asyncio.sleep(_PATIENCE)
-    try:
-        while True:
-            line = say("cli.still_reading", seconds=str(round(clock() - begin)))
-            click.echo(f"\r{line}", nl=False, err=True)
-            await asyncio.sleep(_PATIENCE)
-    finally:
-        click.echo("\r\x1b[K", nl=False, err=True)
-
-
 def _limit(value: str) -> int:
     allowed = ranges()["max_tokens"]
     try:
@@ -258,10 +241,10 @@ def _limit(value: str) -> int:
         raise Refused.by(error) from error
 
 
-def _tokenizer(base: str | None, data: Path) -> Path | None:
+def _vocabulary(base: str | None, data: Path) -> Tokenizer | None:
     """The base's vocabulary. Only one that was asked for by name has to be there."""
     try:
-        return tokenizer_file(data, base)
+        return tokenizer(data, base)
     except (FineTuneError, ImportError, OSError) as error:
         if base is None:
             return None

@@ -1,4 +1,4 @@
-"""A file of lines in blocks of about a megabyte, each read by its number alone.
+"""A file of lines in blocks of about two megabytes, each read by its number alone.
 
 A line belongs to the block in which it begins, so whoever reads a block needs to know nothing of the others.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from finetune.datasets.lines import MAX_ROW_BYTES
 
-BLOCK = 1 << 20
+BLOCK = 2 << 20
 _AHEAD = 1 << 16
 
 
@@ -26,15 +26,19 @@ class Blocks:
 
     def __init__(self, descriptor: int, begin: int) -> None:
         self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
+        self.size = os.fstat(descriptor).st_size
         self._begin = begin
         # No line ends from the one place to before the other.
         self._searched, self._found = 0, begin
-        self.count = (self._size + BLOCK - 1) // BLOCK
+        self.count = (self.size + BLOCK - 1) // BLOCK
 
     def again(self) -> "Blocks":
         """The same, for another who reads."""
         return Blocks(self._descriptor, self._begin)
+
+    def end(self, number: int) -> int:
+        """Where a block's part of the file ends."""
+        return min(self.size, (number + 1) * BLOCK)
 
     def read(self, number: int) -> Block:
         """Block ``number``, from 0. It is empty when a line of one before reaches over all of it."""
@@ -67,4 +71,4 @@ class Blocks:
             if found := piece.find(b"\n") + 1:
                 return at + found
             at += len(piece)
-        return max(at, self._size)
+        return max(at, self.size)

@@ -18,6 +18,7 @@ MAX_DEPTH = 64
 _TOKEN = re.compile(r'"(?>[^"\\]+|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _WHITE = " \t\r\n"
+_LONG = 1 << 18  # characters above which Python's syntax is not read only to be sure: it takes much memory
 _PYTHON_WORDS = ("True", "False", "None")
 
 
@@ -63,7 +64,7 @@ def decode(row: bytes, watched: Collection[str]) -> Decoded:
     try:
         value, end = decoder.raw_decode(text, begin)
     except json.JSONDecodeError as error:
-        raise Unreadable(_syntax(text, error)) from None
+        raise Unreadable(_syntax(text, _worst(text, begin, error))) from None
     rest = text[end:].lstrip(_WHITE)
     if rest:
         raise Unreadable(_after(rest))
@@ -130,6 +131,17 @@ def _strings(value: object) -> Iterator[str]:
             yield from _strings(item)
 
 
+def _worst(text: str, begin: int, error: json.JSONDecodeError) -> json.JSONDecodeError:
+    """Control characters have a mend; what is wrong beside them may have none, and is what to say then."""
+    if error.msg.startswith("Invalid control character"):
+        lenient = json.JSONDecoder(strict=False, parse_int=_no_number, parse_float=_no_number)
+        try:
+            lenient.raw_decode(text, begin)
+        except json.JSONDecodeError as other:
+            return other
+    return error
+
+
 def _syntax(text: str, error: json.JSONDecodeError) -> Problem:
     at = error.pos
     if error.msg.startswith("Unterminated string") or at >= len(text.rstrip(_WHITE)):
@@ -142,9 +154,30 @@ def _syntax(text: str, error: json.JSONDecodeError) -> Problem:
     tail = text[at:].lstrip(_WHITE + ",")[:1]
     if tail in ("]", "}") and (text[at] == "," or text[:at].rstrip(_WHITE).endswith(",")):
         return Problem("trailing_comma", None, piece)
-    if text[at] == "'" or text.startswith(_PYTHON_WORDS, at):
+    if (text[at] == "'" or text.startswith(_PYTHON_WORDS, at)) and _is_python(text):
         return Problem("python_quotes", None, piece)
     return Problem("not_json", None, around)
+
+
+def _is_python(text: str) -> bool:
+    """Whether it is as Python prints an object, so that it can be read and mended."""
+    if len(text) > _LONG:
+        return True
+    try:
+        python_value(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def python_value(text: str) -> dict[Any, Any] | list[Any]:
+    """A dictionary or a list as Python prints it. Raises what :func:`ast.literal_eval` does for anything else."""
+    import ast  # few files need it
+
+    value = ast.literal_eval(text.strip())
+    if not isinstance(value, dict | list):
+        raise ValueError("no object")
+    return value
 
 
 def _after(rest: str) -> Problem:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from finetune.datasets.bits import Places
 from finetune.datasets.blocks import Block
-from finetune.datasets.plain import Places, Plain, scan, texts_at
+from finetune.datasets.plain import Plain, scan, texts_at
+from finetune.datasets.samples import samples_of
 from finetune.datasets.statistics import BUCKETS
 from finetune.datasets.style import Style, text_of
 
@@ -48,7 +50,7 @@ class Facts:
     end: Short
     answer: Short  # where its last content does
     answer_end: Short
-    prints: NDArray[np.int64]
+    samples: NDArray[np.int64]
     prompts: "Prompts"
     turns: int
     characters: int
@@ -83,7 +85,7 @@ def facts_of(block: Block, style: Style) -> Facts:
         end=plain.end.astype(np.int32),
         answer=plain.answer.astype(np.int32),
         answer_end=plain.answer_end.astype(np.int32),
-        prints=_prints(data, plain.begin, plain.end),
+        samples=samples_of(data, plain.begin, plain.end),
         prompts=_prompts(data, plain),
         turns=int(plain.turns.sum()),
         characters=int(plain.characters.sum()),
@@ -110,12 +112,6 @@ def _prompts(data: bytes, plain: Plain) -> Prompts:
     spans = zip(begin[others].tolist(), end[others].tolist(), strict=True)
     number[others] = [numbers.setdefault(data[low:high], len(numbers)) for low, high in spans]
     return Prompts(list(numbers), number)
-
-
-def _prints(data: bytes, begin: Places, end: Places) -> NDArray[np.int64]:
-    # Each row is gone before the next one is taken. Views would be no faster: hashing one hashes the whole block too.
-    rows = map(data.__getitem__, map(slice, begin.tolist(), end.tolist()))
-    return np.fromiter(map(hash, rows), np.int64, len(begin))
 
 
 def _odd(plain: Places, line_ends: Places) -> NDArray[np.intp]:

@@ -10,8 +10,9 @@ from finetune.datasets.findings import Finding, Problem
 from finetune.datasets.formats import DatasetFormat, Message
 from finetune.datasets.report import Report
 from finetune.datasets.source import Source, opened
-from finetune.datasets.tally import ROW_BITS, Tally
+from finetune.datasets.tally import LINE_AT, RESPELLED, ROW_AT, ROW_BITS, Tally
 from finetune.errors import DatasetError
+from finetune.progress import Moved, nobody
 
 FEW_ROWS = 10
 # Smaller files are judged row by row: what looks at whole blocks takes as long to be imported as that does.
@@ -28,16 +29,17 @@ def judge(
     name: str | None = None,
     reading: str | None = None,
     processes: int = 1,
+    moved: Moved = nobody,
 ) -> Report:
     """Judge ``source`` and write its canonical form, synced, to ``canonical`` (complete only if the report is ok).
 
     ``name`` is the file's name as people know it, ``reading`` the format to read it as where several fit. With two
-    ``processes`` a second one helps with large files; no other threads may run then. Raises :class:`DatasetError` for
-    what is no dataset at all, and ``dataset_ambiguous`` where somebody has to choose.
+    ``processes`` a second one helps with large files; no other threads may run then. ``moved`` is told how far it is.
+    Raises :class:`DatasetError` for what is no dataset at all, and ``dataset_ambiguous`` where somebody has to choose.
     """
     _keep_memory()
-    with opened(source, name or source.name, canonical.parent, reading) as content, canonical.open("wb") as out:
-        run = _Run(content, out, processes)
+    with opened(source, name or source.name, canonical.parent, reading, moved) as content, canonical.open("wb") as out:
+        run = _Run(content, out, processes, moved)
         report = run.report()
         out.flush()
         os.fsync(out.fileno())
@@ -56,8 +58,9 @@ def _keep_memory() -> None:
 class _Run:
     """The state of one pass."""
 
-    def __init__(self, source: Source, out: BinaryIO, processes: int) -> None:
+    def __init__(self, source: Source, out: BinaryIO, processes: int, moved: Moved) -> None:
         self._source = source
+        self._moved = moved
         self._processes = processes
         self.format: DatasetFormat = source.format
         self._tally = Tally(Canonical(out.fileno(), source.size))
@@ -92,7 +95,7 @@ class _Run:
         self._tally.rows += 1
         if self._windows_line is None and content.endswith(b"\r"):
             self._windows_line = line
-        self._keep(messages, line << ROW_BITS | (row or 0))
+        self._keep(messages, line << LINE_AT | (row or 0) << ROW_AT | RESPELLED)
 
     def _judge_blocks(self, file: BinaryIO) -> None:
         # Its import takes longer than a small file.
@@ -104,8 +107,16 @@ class _Run:
             self._source.style,
             self._tally,
             lambda line, content: self._judge(line, None, content),
+            self._canonical_again,
+            self._moved,
             together=self._processes > 1 and self._source.size >= TOGETHER_FROM,
         )
+
+    def _canonical_again(self, content: bytes) -> bytes:
+        """The canonical form of a good row, once more."""
+        messages = self.format.quick(content) or self.format.careful(content).messages
+        assert messages
+        return self._source.style.row(messages)[:-1]
 
     def _keep(self, messages: list[Message], place: int) -> None:
         canonical = self._source.style.row(messages)
@@ -141,9 +152,9 @@ class _Run:
         row_mask = (1 << ROW_BITS) - 1
         for place, earlier in self._tally.fingerprints.duplicates():
             count += 1
-            row, first_row = place & row_mask, earlier & row_mask
-            code, first = ("duplicate_row", first_row) if row else ("duplicate", earlier >> ROW_BITS)
-            self._tally.ledger.add(Problem(code, None, {"first": str(first)}), place >> ROW_BITS, row or None)
+            row, first_row = place >> ROW_AT & row_mask, earlier >> ROW_AT & row_mask
+            code, first = ("duplicate_row", first_row) if row else ("duplicate", earlier >> LINE_AT)
+            self._tally.ledger.add(Problem(code, None, {"first": str(first)}), place >> LINE_AT, row or None)
         return count
 
     def _report(self) -> Report:

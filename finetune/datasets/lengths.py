@@ -4,7 +4,6 @@ import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from finetune.datasets.formats.format import Message
 from finetune.datasets.report import TokenCount
 from finetune.datasets.tokens import EXACT_BYTES, TokenCounter
+from finetune.datasets.vocabularies import Tokenizer
 
 SAMPLE = 16  # past EXACT_BYTES one row in so many is counted
 # How far a total may be from the truth, as shares of the total. A sample of rows missed by 0.25 % at worst.
@@ -39,7 +39,7 @@ class RowTokens:
 class Lengths:
     """Takes rows one by one. ``markers``: tokens that the chat template adds to each message."""
 
-    def __init__(self, tokenizer: Path | None, *, markers: int = 0, exact_bytes: int = EXACT_BYTES) -> None:
+    def __init__(self, tokenizer: Tokenizer | None, *, markers: int = 0, exact_bytes: int = EXACT_BYTES) -> None:
         # Which rows are counted is decided here, and the counter counts all that it is given.
         self._counter = TokenCounter(tokenizer, sys.maxsize) if tokenizer else None
         self._markers = markers

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from finetune.datasets.vocabularies import from_text
+from finetune.progress import teller
 from finetune.workers import serve
 
 
@@ -11,8 +13,12 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
     # Heavy to import, so only once the process is bounded.
     from finetune.datasets.measures import measure
 
-    tokenizer = request["tokenizer"]
-    found = measure(Path(request["canonical"]), Path(tokenizer) if tokenizer else None, markers=request["markers"])
+    found = measure(
+        Path(request["canonical"]),
+        from_text(request["tokenizer"]),
+        markers=request["markers"],
+        moved=teller(request.get("moved")),
+    )
     return {"measures": found.as_json()}
 
 

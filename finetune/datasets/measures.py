@@ -14,16 +14,19 @@ import orjson
 
 from finetune.datasets.personal import Kind, PersonalCount, PersonalCounter
 from finetune.datasets.report import TokenCount
+from finetune.progress import Moved, nobody
 
 if TYPE_CHECKING:
     from finetune.datasets.formats.format import Message
     from finetune.datasets.lengths import Lengths, RowTokens
     from finetune.datasets.near import NearGroups
+    from finetune.datasets.vocabularies import Tokenizer
 
 LIMITS = (512, 1024, 2048, 4096)
 QUANTILES = (5, 25, 50, 75, 90, 95, 99)
 BUCKETS = 24
 SHOWN = 5
+_TOLD = 64  # rows after which it is said how far it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +138,26 @@ class Measures:
         )
 
 
-def measure(canonical: Path, tokenizer: Path | None = None, *, markers: int = 0) -> Measures:
+def measure(
+    canonical: Path, tokenizer: "Tokenizer | None" = None, *, markers: int = 0, moved: Moved = nobody
+) -> Measures:
     """Measure a canonical file of at least one row.
 
-    ``tokenizer`` is a Hugging Face ``tokenizer.json``; without one tokens are an estimate from the letters, whose
-    bounds hold for vocabularies that know the language. ``markers`` are the tokens that the chat template adds to a
-    message. Raises ``ValueError`` for a file without rows or with lines that are not canonical.
+    Without a ``tokenizer`` tokens are an estimate from the letters, whose bounds hold for vocabularies that know the
+    language. ``markers`` are the tokens that the chat template adds to a message; ``moved`` is told how far it is.
+    Raises ``ValueError`` for a file without rows or with lines that are not canonical.
     """
     from finetune.datasets.lengths import Lengths
     from finetune.datasets.near import Near
 
     lengths, near, personal, answers = Lengths(tokenizer, markers=markers), Near(), PersonalCounter(), _Answers()
-    rows = 0
+    rows = done = 0
+    size = canonical.stat().st_size
     with canonical.open("rb") as file:
         for rows, line in enumerate(file, 1):
+            done += len(line)
+            if not rows % _TOLD:
+                moved(done, size)
             messages = _messages(line)
             lengths.add(messages, len(line))
             near.add(messages)

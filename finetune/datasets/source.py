@@ -17,6 +17,7 @@ from finetune.datasets.sniff import format_of, objects_in, refuse_binary, shape_
 from finetune.datasets.style import COMPACT, Style, style_of
 from finetune.datasets.tables import Table, binary_table, delimiter_of, text_table
 from finetune.errors import DatasetError
+from finetune.progress import Moved, nobody
 
 CHUNK = 1 << 20
 _HEAD = 1 << 18
@@ -43,16 +44,18 @@ class Source:
 
 
 @contextmanager
-def opened(file: Path, name: str, folder: Path, reading: str | None = None) -> Iterator[Source]:
+def opened(file: Path, name: str, folder: Path, reading: str | None = None, moved: Moved = nobody) -> Iterator[Source]:
     """A file's rows. ``folder`` takes what has to be unpacked; ``reading`` names the format where several fit.
+
+    ``moved`` is told how much of a text, unpacked, has been read.
 
     Raises :class:`DatasetError` for what is no dataset at all, and ``dataset_ambiguous``.
     """
     with archives.opened(file, name, folder) as content:
-        yield _recognised(content, reading)
+        yield _recognised(content, reading, moved)
 
 
-def _recognised(content: archives.Content, reading: str | None) -> Source:
+def _recognised(content: archives.Content, reading: str | None, moved: Moved) -> Source:
     head = _head(content.file)
     content.file.seek(0)
     encoding = Encoding("utf-8")
@@ -64,7 +67,7 @@ def _recognised(content: archives.Content, reading: str | None) -> Source:
         if not encoding.has_nul_bytes:
             refuse_binary(head)
         content.file.seek(0)
-        rest = to_utf8(_chunks(content.file), encoding)
+        rest = to_utf8(_chunks(content.file, moved), encoding)
         beginning = _beginning(rest)
         table = _text_table(beginning, rest, reading)
     if table is not None:
@@ -90,9 +93,12 @@ def _head(file: BinaryIO) -> bytes:
     return head if piece is head else head + piece
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
+def _chunks(file: BinaryIO, moved: Moved) -> Iterator[bytes]:
+    done, size = 0, os.fstat(file.fileno()).st_size
     while chunk := file.read(CHUNK):
         yield chunk
+        done += len(chunk)
+        moved(done, size)
 
 
 def _beginning(chunks: Iterator[bytes]) -> bytes:

@@ -1,9 +1,8 @@
 """Figures of a dataset, gathered row by row in bounded memory."""
 
 import re
-from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from finetune.datasets.formats.format import Message
 
@@ -13,8 +12,6 @@ _ALL_ROWS = 1024  # languages: every row up to here, then one in sixteen
 _SAMPLE = 16
 LOOKED_AT = 240  # characters of a row's last answer that decide its language
 _PROMPT_BYTES = 8 << 20  # distinct system prompts are kept up to this size together
-_FEW = 1 << 14  # rows that are compared one by one
-_PART = 1 << 16  # rows that are remembered in one piece
 
 # Han, Latin, and kana with Hangul: the first and the last character of each range.
 SCRIPTS = (
@@ -128,51 +125,3 @@ def language_by_letters(is_ascii: bool, length: int, han: int, latin: int, kana_
 
 def _letters(script: re.Pattern[str], text: str) -> int:
     return sum(map(len, script.findall(text)))
-
-
-class Fingerprints:
-    """Finds rows that were there before: 16 bytes a row, and no text kept."""
-
-    def __init__(self) -> None:
-        # In parts, for what grows as a whole leaves holes in the memory, as large as itself.
-        self._prints: list[array[int]] = []
-        self._places: list[array[int]] = []
-
-    def add(self, row: bytes, place: int) -> None:
-        """Remember a canonical row at a place (any number that is not negative)."""
-        prints, places = self._last_parts()
-        prints.append(hash(row))
-        places.append(place)
-
-    def extend(self, prints: bytes, places: bytes) -> None:
-        """Remember canonical rows by their hashes. Both are 64-bit integers, as many of the one as of the other."""
-        begin = 0
-        while begin < len(prints):
-            into_prints, into_places = self._last_parts()
-            end = begin + (_PART - len(into_prints)) * into_prints.itemsize
-            into_prints.frombytes(prints[begin:end])
-            into_places.frombytes(places[begin:end])
-            begin = end
-
-    def _last_parts(self) -> "tuple[array[int], array[int]]":
-        if not self._prints or len(self._prints[-1]) == _PART:
-            self._prints.append(array("q"))
-            self._places.append(array("q"))
-        return self._prints[-1], self._places[-1]
-
-    def duplicates(self) -> Iterator[tuple[int, int]]:
-        """Pairs of places: a row, and the first that was equal to it; in the order in which rows were added."""
-        count = sum(map(len, self._prints))
-        rows: Iterable[int] = range(count)
-        if count > _FEW:
-            # Its import takes longer than to compare as few one by one.
-            from finetune.datasets.repeated import repeated
-
-            rows = repeated(self._prints)
-        first: dict[int, int] = {}
-        for row in rows:
-            part, number = divmod(row, _PART)
-            place = self._places[part][number]
-            earlier = first.setdefault(self._prints[part][number], place)
-            if earlier != place:
-                yield place, earlier

@@ -24,21 +24,27 @@ class Style:
         """What stands before the first role."""
         return f'{{"messages"{self.colon}[{{"role"{self.colon}"'.encode()
 
+    @property
+    def between(self) -> bytes:
+        """Everything from the end of a content (its closing quote) to the next message's brace."""
+        return f'"}}{self.comma}'.encode()
+
+    def saying(self, role: str) -> bytes:
+        """Everything from a message's brace to its content."""
+        return f'{{"role"{self.colon}"{role}"{self.comma}"content"{self.colon}"'.encode()
+
     def opening(self, role: str) -> bytes:
         """Everything before the content of a row's first message."""
-        return self.head + self._after(role)
+        return f'{{"messages"{self.colon}['.encode() + self.saying(role)
 
     def turning(self, role: str) -> bytes:
         """Everything from the end of a content (its closing quote) to the next one, which is said by ``role``."""
-        return f'"}}{self.comma}{{"role"{self.colon}"'.encode() + self._after(role)
+        return self.between + self.saying(role)
 
     @property
     def closing(self) -> bytes:
         """Everything after the last content, from its closing quote on."""
         return b'"}]}'
-
-    def _after(self, role: str) -> bytes:
-        return f'{role}"{self.comma}"content"{self.colon}"'.encode()
 
     def row(self, messages: Sequence[Message]) -> bytes:
         """A row with its line end."""

@@ -1,10 +1,10 @@
 """Tokens of a dataset by the base's own tokenizer, exact for small ones and sampled for large ones."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from finetune.datasets.formats.format import Message
 from finetune.datasets.report import TokenCount
+from finetune.datasets.vocabularies import Tokenizer, vocabulary
 
 EXACT_BYTES = 20_000_000
 _SAMPLE = 16  # past that size, one row in so many is counted
@@ -16,16 +16,11 @@ class TokenCounter:
     """Counts the contents of rows; the tokens that a chat template adds are not among them.
 
     Past :data:`EXACT_BYTES` of text every sixteenth row is counted and the rest is taken to be like those; the
-    longest row is counted always. ``tokenizer`` is a Hugging Face ``tokenizer.json``.
+    longest row is counted always.
     """
 
-    def __init__(self, tokenizer: Path, exact_bytes: int = EXACT_BYTES) -> None:
-        # Only a worker that was given a tokenizer pays for the import.
-        from tokenizers import Tokenizer
-
-        self._tokenizer = Tokenizer.from_file(str(tokenizer))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+    def __init__(self, tokenizer: Tokenizer, exact_bytes: int = EXACT_BYTES) -> None:
+        self._vocabulary = vocabulary(tokenizer)
         self._exact_bytes = exact_bytes
         self._bytes = 0
         self._prompts: dict[str, int] = {}
@@ -90,15 +85,12 @@ class TokenCounter:
         """Tokens of each text. One that is longer than a batch is counted in pieces, which may add a token each."""
         lengths = []
         if sum(map(len, texts)) <= 2 * _BATCH:
-            return self._at_once(texts)
+            return self._vocabulary.lengths(texts)
         for text in texts:
             self._cut |= len(text) > _BATCH
             pieces = range(0, len(text), _BATCH)
-            lengths.append(sum(self._at_once([text[begin : begin + _BATCH]])[0] for begin in pieces))
+            lengths.append(sum(self._vocabulary.lengths([text[begin : begin + _BATCH]])[0] for begin in pieces))
         return lengths
-
-    def _at_once(self, texts: Sequence[str]) -> list[int]:
-        return [len(found) for found in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
     def result(self) -> tuple[TokenCount, int]:
         """All tokens, and those of the longest row."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.datasets.judging import judge
+from finetune.progress import teller
 from finetune.workers import serve
 
 
@@ -17,6 +18,7 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
         name=request["name"],
         reading=request["reading"],
         processes=_free_processors(),
+        moved=teller(request.get("moved")),
     )
     return {"report": report.as_json()}
 

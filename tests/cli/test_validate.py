@@ -1,14 +1,11 @@
 """``tuneteller validate`` for people and for CI: what it prints, and its exit status."""
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from tests.cli.test_commands import EXAMPLES, ROOT, run
+from finetune.datasets.vocabularies import Shipped, vocabulary
+from tests.cli.test_commands import EXAMPLES, run
 
 GOOD = EXAMPLES / "fortune_telling.jsonl"
 BAD = EXAMPLES / "one_error_of_each_kind.jsonl"
@@ -168,29 +165,18 @@ def test_a_base_whose_vocabulary_is_broken_is_2_without_a_traceback(tmp_path: Pa
     assert "Traceback" not in done.stderr
 
 
+def test_tokens_of_a_base_that_is_not_here_are_counted_exactly(tmp_path: Path) -> None:
+    done = run("validate", str(GOOD), "--json", "--base", "Qwen/Qwen2.5-7B-Instruct", folder=tmp_path)
+    assert done.returncode == 0
+    contents = [
+        message["content"] for line in GOOD.read_text().splitlines() for message in json.loads(line)["messages"]
+    ]
+    expected = sum(vocabulary(Shipped("Qwen2.5")).lengths(contents))
+    assert json.loads(done.stdout)["tokens"] == {"count": expected, "method": "tokenizer", "exact": True}
+
+
 def test_a_data_folder_that_cannot_be_made_costs_only_the_tokens(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where the folder should be")
     done = run("validate", str(GOOD), folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Tokens: about" in done.stdout
-
-
-def test_a_terminal_is_told_that_it_still_reads(tmp_path: Path) -> None:
-    (tmp_path / "long.jsonl").write_text("".join(row(f"Why is it {n} and not {n + 1}?") for n in range(60_000)))
-    mine, its = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bot", "validate", "long.jsonl", "--json"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "en_GB.UTF-8"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=its,
-    )
-    os.close(its)
-    out, _ = process.communicate(timeout=120)
-    assert process.returncode == 0
-    assert json.loads(out)["rows"] == 60_000
-    shown = os.read(mine, 1 << 16).decode()
-    os.close(mine)
-    assert shown.startswith("\rstill reading … 1 s")
-    assert shown.endswith("\r\x1b[K")

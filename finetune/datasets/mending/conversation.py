@@ -14,7 +14,7 @@ def named_roles(messages: Messages) -> Messages:
 
 
 def joined_parts(messages: Messages) -> Messages:
-    """Lists of text parts as one text; a list with anything else in it stays."""
+    """Lists of text parts as one text, which is empty for an empty list; a list with anything else in it stays."""
     return [_with(message, "content", _text_of(_get(message, "content"))) for message in messages]
 
 
@@ -116,7 +116,7 @@ def _with(message: Any, key: str, value: Any) -> Any:
 
 
 def _text_of(content: Any) -> Any:
-    if not isinstance(content, list) or not content:
+    if not isinstance(content, list):
         return content
     texts = [part if isinstance(part, str) else _get(part, "text") for part in content]
     return "\n".join(texts) if all(isinstance(text, str) for text in texts) else content

@@ -23,6 +23,7 @@ from finetune.datasets.mending.kinds import FINDINGS, LEAVE_OUT, Wish
 from finetune.datasets.mending.lengths import Count, counter, split_row
 from finetune.datasets.mending.repair import repaired
 from finetune.datasets.source import opened
+from finetune.progress import Moved, nobody
 
 # A repair may uncover the next thing to repair in the same text.
 _MOST_REPAIRS = 8
@@ -39,10 +40,14 @@ def mend(
     name: str,
     reading: str | None = None,
     tokenizer: Path | None = None,
+    moved: Moved = nobody,
 ) -> Changes:
-    """Write ``target`` from ``source``, synced. Raises :class:`DatasetError` for what is no dataset."""
+    """Write ``target`` from ``source``, synced, and tell ``moved`` how far it is.
+
+    Raises :class:`DatasetError` for what is no dataset.
+    """
     near = _near_rows(source, target.parent, name, reading) if "near_duplicates" in wish.names else frozenset()
-    with opened(source, name, target.parent, reading) as content, target.open("wb") as out:
+    with opened(source, name, target.parent, reading, moved) as content, target.open("wb") as out:
         run = _Run(content.format, wish, out, near, counter(tokenizer) if "split_long" in wish.names else len)
         for line, row, found in content.rows:
             run.take(line, row, found)

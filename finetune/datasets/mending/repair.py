@@ -1,12 +1,13 @@
 """Text that is almost JSON, made JSON. Each repair does one thing, and only what its finding said."""
 
-import ast
 import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
+
+from finetune.datasets.decode import python_value
 
 _BOM = "\ufeff"
 _WHITE = " \t\r\n"
@@ -70,10 +71,7 @@ def _without_comma(row: bytes) -> list[bytes]:
 
 def _from_python(row: bytes) -> list[bytes]:
     """A dictionary as Python prints it."""
-    value = ast.literal_eval(row.decode().strip())
-    if not isinstance(value, dict | list):
-        raise ValueError("no object")
-    return [_dumped(value)]
+    return [_dumped(python_value(row.decode()))]
 
 
 def _apart(row: bytes) -> list[bytes]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from finetune.datasets.mending.engine import mend
 from finetune.datasets.mending.kinds import Wish
+from finetune.progress import teller
 from finetune.workers import serve
 
 
@@ -18,6 +19,7 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
         name=request["name"],
         reading=request["reading"],
         tokenizer=Path(tokenizer) if tokenizer else None,
+        moved=teller(request.get("moved")),
     )
     return {"changes": changes.as_json()}
 

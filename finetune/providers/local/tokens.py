@@ -7,6 +7,8 @@ from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
+from finetune.datasets import vocabularies
+from finetune.errors import ProviderError
 from finetune.providers.local import bases
 from finetune.providers.local.chat import ChatTokenizer, Message
 from finetune.providers.provider import Piece
@@ -87,6 +89,22 @@ def pieces(data_dir: Path, base_id: str | None, messages: Sequence[Message], max
         text = chat.tokenizer.decode([ids[place] for place in places], skip_special_tokens=False)
         found.append(Piece(text, len(places), target, cut))
     return tuple(found)
+
+
+def tokenizer(data_dir: Path, base_id: str | None = None) -> vocabularies.Tokenizer:
+    """What counts a base's tokens: its own ``tokenizer.json``, or where that is not, what a package ships for it.
+
+    Raises as :func:`token_counter` does, and ``vocabulary_not_installed``.
+    """
+    source = bases.locate(base_id or bases.listed()[0].id)
+    if source.hub is not None and bases.prepared(source, data_dir) is None:
+        shipped = vocabularies.shipped_for(source.hub)
+        if shipped is not None and vocabularies.is_installed():
+            return shipped
+        if shipped is not None:
+            missing, command = vocabularies.DISTRIBUTION, vocabularies.INSTALL
+            raise ProviderError("vocabulary_not_installed", base=source.hub, missing=missing, command=command)
+    return tokenizer_file(data_dir, base_id)
 
 
 def tokenizer_file(data_dir: Path, base_id: str | None = None) -> Path:

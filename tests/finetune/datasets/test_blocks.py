@@ -16,6 +16,7 @@ from finetune.datasets.formats import Messages
 from finetune.datasets.ledger import Ledger
 from finetune.datasets.plain import scan
 from finetune.datasets.report import Report
+from finetune.datasets.samples import sample_of
 from finetune.datasets.style import COMPACT, SPACED, Style, style_of
 from finetune.errors import DatasetError
 from tests.finetune.datasets.mutants import file_of
@@ -101,6 +102,39 @@ def test_mutated_files(judges: Judges, capsys: pytest.CaptureFixture[str]) -> No
         sys.stdout.write(f"\n{FILES} files, {lines_seen} lines, {plain} of them plain: no disagreement\n")
 
 
+def test_one_quote_does_not_both_begin_and_end_a_content(judges: Judges) -> None:
+    row = COMPACT.row(chat("问", "答", "再问", "再答")["messages"])[:-1]
+    once = row.replace('问"}'.encode(), b"}", 1)
+    # As many quotes as a good row has, and every text between two contents where it has to be.
+    for data in (once.replace("再答".encode(), '再"答'.encode()), once.replace("再答".encode(), b'"')):
+        assert data.count(b'"') == row.count(b'"')
+        assert not plain_rows_are_good(text(data))
+        agree(judges, text(*good(), data), 1 << 20)
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("style", [COMPACT, SPACED])
+def test_marks_that_make_up_for_each_other(judges: Judges, style: Style) -> None:
+    # Quotes and braces are counted for a row; one too many here and one too few there must not pass for none.
+    chance = random.Random(3)  # noqa: S311
+    pieces = ['"', "\\", "{", "}", "[", "]", '{"', '"}', ",", " ", "x", '"}, {"role": "user", "content": "']
+    plain = 0
+    for _ in range(FILES // 4):
+        rows = []
+        for _ in range(40):
+            said = ["".join(chance.choices('答xyz{["\\', k=chance.randint(1, 4))) for _ in range(4)]
+            row = style.row(chat(*said)["messages"]).decode()[:-1]
+            for _ in range(chance.randint(0, 3)):
+                begin = chance.randrange(len(row))
+                end = begin + chance.choice((0, 0, 1, 1, 2, 32))
+                row = row[:begin] + chance.choice(["", *pieces]) + row[end:]
+            rows.append(row.replace("\n", "").encode())
+        data = text(*rows)
+        agree(judges, data, chance.choice(SIZES), 1 << 20)
+        plain += plain_rows_are_good(data)
+    assert plain > FILES / 2
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("number", range(12))
 def test_every_size_of_block(judges: Judges, number: int, size: int) -> None:
@@ -140,6 +174,17 @@ def test_no_second_process_is_left_when_the_first_one_fails(judges: Judges, monk
     with pytest.raises(ZeroDivisionError):
         judges(among_good(b"x", *good(3000)), 1000, 2)
     assert not psutil.Process().children()
+
+
+@pytest.mark.parametrize("size", [1, 700, 4096, 1 << 20])
+def test_rows_that_are_much_alike_are_duplicates_only_when_they_are_equal(judges: Judges, size: int) -> None:
+    # They differ in a place that no sample has; some are written otherwise than others that say the same.
+    rows = [line(chat("问", f"{number % 7}" + "答" * 300)) for number in range(60)]
+    assert len({sample_of(row) for row in rows}) == 1
+    rows[20:40] = [row.replace(b'"role"', b' "role" ', 1) for row in rows[20:40]]
+    report = agree(judges, text(*rows[:30], b"oops", b"", *rows[30:]), size)
+    assert isinstance(report, Report)
+    assert report.exact_duplicates == 53
 
 
 @pytest.mark.parametrize("long", [299, 300, 301, 900])

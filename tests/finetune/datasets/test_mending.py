@@ -77,6 +77,8 @@ TEXTS: list[tuple[str, bytes, list[Any]]] = [
     ("roles", line({"messages": said("human: 你好", "GPT: 您好")}), [HELLO]),
     ("parts", line({"messages": [HELLO[0], {"role": "assistant", "content": [{"type": "text", "text": "一"}, "二"]}]}),
      [said("user: 你好", "assistant: 一\n二")]),
+    ("parts", line({"messages": [HELLO[0], {"role": "assistant", "content": []}]}),
+     [said("user: 你好", "assistant: ")]),
     ("system_first", line({"messages": [*HELLO, *said("system: 慢慢说")]}), [[*said("system: 慢慢说"), *HELLO]]),
     ("system_first", line({"messages": said("system: 甲", "system: 乙", "system: 甲", "user: 问", "assistant: 答")}),
      [said("system: 甲\n\n乙", "user: 问", "assistant: 答")]),

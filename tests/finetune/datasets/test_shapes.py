@@ -169,3 +169,14 @@ def test_a_first_row_longer_than_what_is_looked_at(judged: Judge) -> None:
     report = judged(text(line(chat("长" * 2_000_000, "答")), *good()))
     assert report.ok
     assert report.format == "messages"
+
+
+def test_a_control_character_is_not_what_is_said_of_a_row_that_is_broken_otherwise(judged: Judge) -> None:
+    report = judged(among_good(b'"\x00', b'{"a": "\x01", }'))
+    assert [finding.code for finding in report.findings] == ["incomplete", "trailing_comma"]
+
+
+@pytest.mark.parametrize("row", ["'", "{'messages': [}", "{'a': b}", "'messages'", "None", "{'messages': [1, 2]} x"])
+def test_only_what_can_be_read_as_pythons_is_said_to_be(judged: Judge, row: str) -> None:
+    report = judged(among_good(row.encode()))
+    assert [finding.code for finding in report.findings] == ["not_json"]

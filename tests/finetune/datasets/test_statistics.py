@@ -1,22 +1,25 @@
 """Figures of the good rows, and tokens by a real tokenizer."""
 
 import json
-from array import array
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from finetune.datasets.findings import KINDS, shown
+from finetune.datasets.fingerprints import Fingerprints
 from finetune.datasets.languages import languages_of
 from finetune.datasets.report import Report
-from finetune.datasets.statistics import Fingerprints, Statistics, language_of
+from finetune.datasets.samples import SampledFingerprints, sample_of, samples_of
+from finetune.datasets.statistics import Statistics, language_of
 from finetune.datasets.tokens import TokenCounter
 from tests.finetune.datasets.samples import chat, good, line, text
 
@@ -131,22 +134,58 @@ def test_many_prompts_are_counted_in_bounded_memory() -> None:
     assert statistics.prompt_variety < 1000
 
 
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred rows are many, and so is what is done with them."""
+    monkeypatch.setattr("finetune.datasets.fingerprints._FEW", 10)
+    monkeypatch.setattr("finetune.datasets.fingerprints.PART", 7)
+    monkeypatch.setattr("finetune.datasets.samples.PART", 7)
+
+
+@pytest.mark.usefixtures("many")
 @pytest.mark.parametrize("shard", [10, 60, 1000])
 def test_duplicates_among_many_rows(monkeypatch: pytest.MonkeyPatch, shard: int) -> None:
-    monkeypatch.setattr("finetune.datasets.statistics._FEW", 10)
-    monkeypatch.setattr("finetune.datasets.statistics._PART", 7)
     monkeypatch.setattr("finetune.datasets.repeated.SHARD", shard)
     prints = Fingerprints()
     for place in range(100):
         prints.add(b"%d" % (place % 60), place)
-    more = array("q", [hash(b"%d" % place) for place in range(30)])
-    prints.extend(more.tobytes(), array("q", range(100, 130)).tobytes())
-    expected = [(place, place - 60) for place in range(60, 100)] + [(place, place - 100) for place in range(100, 130)]
-    assert list(prints.duplicates()) == expected
+    assert list(prints.duplicates()) == [(place, place - 60) for place in range(60, 100)]
 
 
-def test_many_rows_without_duplicates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("finetune.datasets.statistics._FEW", 10)
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("shard", [10, 60, 1000])
+def test_rows_of_one_sample_are_looked_at_as_a_whole(monkeypatch: pytest.MonkeyPatch, shard: int) -> None:
+    monkeypatch.setattr("finetune.datasets.repeated.SHARD", shard)
+    # Nobody looks at the beginning of a row, so that those of one hundred are all alike.
+    rows = [b"%02d" % (place % 60) + b"%0200d" % (place // 100) for place in range(130)]
+    assert len(set(map(sample_of, rows))) == 2
+    asked: list[int] = []
+
+    def hashes(places: NDArray[np.int64]) -> NDArray[np.int64]:
+        asked.extend(places.tolist())
+        return np.array([hash(rows[place]) for place in places.tolist()], np.int64)
+
+    prints = SampledFingerprints(hashes)
+    for block in range(0, 130, 50):
+        places = range(130)[block : block + 50]
+        for place in places[::3]:
+            prints.add(rows[place], place)
+        others = np.array([place for place in places if place not in places[::3]], np.int64)
+        prints.extend(samples_of(b"".join(rows), others * 202, others * 202 + 202), others)
+    # The last thirty are equal to nothing before them, and are no sixty.
+    assert list(prints.duplicates()) == [(place, place - 60) for place in range(60, 100)]
+    assert asked == list(range(130))
+
+
+@given(st.lists(st.binary(min_size=8, max_size=99), max_size=8))
+def test_samples_of_a_block_are_those_of_its_rows(rows: list[bytes]) -> None:
+    ends = np.cumsum([len(row) for row in rows], dtype=np.intp)
+    begins = ends - np.array([len(row) for row in rows], np.intp)
+    assert samples_of(b"".join(rows), begins, ends).tolist() == list(map(sample_of, rows))
+
+
+@pytest.mark.usefixtures("many")
+def test_many_rows_without_duplicates() -> None:
     prints = Fingerprints()
     for place in range(100):
         prints.add(b"%d" % place, place)
