@@ -188,12 +188,26 @@ class Run:
                 for call in mine
                 if call["verdict"] == "ok" and whole.startswith(call["text"])
             ]
-            shut = tuple(
-                (call["arrived"], call["arrived"] + call["retry_after"]) for call in mine if call["verdict"] == "storm"
-            )
+            shut = _shut(start, mine, SPACING[self.case.kind])
             messages = [call for call in mine if call["verdict"] == "ok" and call["text"] == whole]
             found.append(Seen(moments, shown, shut, len({call["message"] for call in messages})))
         return found
+
+
+def _shut(start: float, calls: list[dict[str, Any]], spacing: float) -> tuple[tuple[float, float], ...]:
+    """The spans in which the oracle may not call a chat because of the storm.
+
+    A storm refuses calls, whenever they are made: the oracle meets the same refusals after the same success as the bot
+    did, and is granted that it met them as early as the limits allow.
+    """
+    spans, free = [], start
+    for call in calls:
+        if call["verdict"] == "ok":
+            free = call["arrived"] + spacing
+        elif call["verdict"] == "storm":
+            spans.append((free, free + call["retry_after"]))
+            free += call["retry_after"]
+    return tuple(spans)
 
 
 @dataclass(frozen=True)

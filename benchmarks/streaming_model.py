@@ -6,6 +6,7 @@ the first, and each as an event of its own. ``GET /log`` says when each answer b
 
 import argparse
 import asyncio
+import hashlib
 import json
 import sys
 import time
@@ -15,10 +16,13 @@ from aiohttp import web
 
 
 def token(number: int, width: int) -> str:
-    """The text of a token: digits, and a blank at its end or, where it has one character, in place of every tenth."""
+    """The text of a token: digits that do not repeat themselves (a bot may cut off what does), and a blank at its end
+    or, where it has one character, in place of every tenth.
+    """
+    digits = str(int(hashlib.sha256(str(number).encode()).hexdigest(), 16))
     if width == 1:
-        return " " if number % 10 == 9 else str(number % 10)
-    return f"{number % 10 ** (width - 1):0{width - 1}d} "
+        return " " if number % 10 == 9 else digits[-1]
+    return f"{digits[1 - width :]} "
 
 
 class Schedule:

@@ -47,7 +47,10 @@ class AccountRow(Table):
 
 
 class Code(Table):
-    """A one-time code, kept as a digest. ``purpose``: owner, invite or signin (an existing ``person_id``)."""
+    """A one-time code, kept as a digest. ``purpose``: owner, invite or signin (an existing ``person_id``).
+
+    Once it is spent ``person_id`` is whoever spent it.
+    """
 
     __tablename__ = "codes"
     digest: Mapped[str] = mapped_column(primary_key=True)
@@ -71,7 +74,10 @@ class WebSession(Table):
 
 
 class UpdateRow(Table):
-    """What came in, stored before it is acknowledged; ``handled_at`` is empty until its effects are stored."""
+    """What came in, stored before it is acknowledged; ``handled_at`` is empty until its effects are stored.
+
+    ``shown``: the messages that replied to it, by the part of the reply, for as long as it is not handled.
+    """
 
     __tablename__ = "updates"
     platform: Mapped[str] = mapped_column(primary_key=True)
@@ -80,6 +86,7 @@ class UpdateRow(Table):
     attempts: Mapped[int] = mapped_column(default=0)
     received_at: Mapped[datetime] = mapped_column(index=True)
     handled_at: Mapped[datetime | None] = mapped_column(index=True)
+    shown: Mapped[Json | None]
 
 
 class Dataset(Table):
@@ -261,7 +268,8 @@ class Turn(Table):
     """One thing said. ``state`` of a person's turn: waiting, answering, answered, superseded;
     of an answer: answering, done, stopped, interrupted, failed, superseded.
 
-    ``message`` shows it; of an answer of several pages the last one, page ``page`` from 0. Answers with the same
+    ``message`` shows it; of an answer of several pages the last one, page ``page`` from 0. ``owed``: the chat has not
+    got its last word yet. Answers with the same
     ``answer_to`` that were not superseded go on from each other.
     """
 
@@ -277,6 +285,7 @@ class Turn(Table):
     model: Mapped[str | None]
     message: Mapped[str | None]
     page: Mapped[int | None]
+    owed: Mapped[bool] = mapped_column(default=False)
     answer_to: Mapped[int | None]
     prompt_tokens: Mapped[int | None]
     completion_tokens: Mapped[int | None]

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from bot.answering.courier import Courier
 from bot.chat.content import Card, Content
+from bot.chat.errors import Refused, Vanished
 from bot.chat.keypad import Keypad
 from bot.chat.places import Account, MessageRef, Place
 from bot.locales import Translator
@@ -13,6 +15,18 @@ from bot.services.keys import Keys
 
 # A card made with a keypad: its buttons are kept before it is shown.
 Make = Callable[[Keypad], Content]
+
+
+class Replies(Protocol):
+    """Which messages replied to a request, kept for as long as it is not handled."""
+
+    async def former(self, part: str) -> str | None:
+        """The message in which a process that died had shown this part; None if there is none."""
+        ...
+
+    async def note(self, part: str, message: str) -> None:
+        """This part has a message."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,7 @@ class Context:
     t: Translator
     courier: Courier
     keys: Keys
+    replies: Replies
 
     async def content(self, what: Content | Make) -> Content:
         """The content with its buttons kept."""
@@ -38,7 +53,20 @@ class Context:
         """Answer the person's message. ``part`` tells several replies to one request apart."""
         content = await self.content(what)
         key = f"{self.place.platform}:{self.event}:{part}"
-        return await self.courier.send(self.place, content, key=key, reply_to=self.ref)
+        former = await self.replies.former(part)
+        if former is not None and not (isinstance(content, Card) and content.attachments):
+            # A process that died had replied already: its message goes on, rather than a second one beside it. (An
+            # edit brings no files: a reply with some is sent once more, rather than without them.)
+            ref = MessageRef(self.place, former)
+            try:
+                await self.courier.edit(ref, content)
+            except (Vanished, Refused):
+                former = None
+            else:
+                return ref
+        ref = await self.courier.send(self.place, content, key=key, reply_to=self.ref)
+        await self.replies.note(part, ref.id)
+        return ref
 
     async def show(self, ref: MessageRef, what: Card | Make) -> None:
         """Replace what a message of ours shows."""

@@ -29,7 +29,8 @@ from storage.repositories import buttons, updates
 
 log = logging.getLogger(__name__)
 
-_MOST_ATTEMPTS = 3
+# So many processes may end while they handle an event before it is held to be the reason.
+_MOST_ATTEMPTS = 20
 _BUTTON_LIFE = timedelta(days=60)
 
 Handle = Callable[[Context, Message], Awaitable[None]]
@@ -65,7 +66,10 @@ class Desk:
         self._lines: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._presses: dict[str, asyncio.Lock] = {}
+        self._hopeless: list[Event] = []
         self._closing = False
+        # Events that a process which died had begun to handle.
+        self._again: set[str] = set()
 
     async def deliver(self, event: Event) -> Ack | None:
         """Take in an event. A message is handled after this returns, a press before."""
@@ -86,12 +90,17 @@ class Desk:
         """What a dead process took in and did not finish. To be asked before anything new comes in."""
         async with self._database.transaction() as session:
             rows = await updates.open_events(session, _MOST_ATTEMPTS)
+            self._hopeless = [decode(row.event) for row in await updates.given_up(session, _MOST_ATTEMPTS)]
+            self._again = {row.id for row in rows if row.attempts}
             await updates.sweep(session, now() - updates.SWEEP_AFTER)
             await buttons.sweep(session, now() - _BUTTON_LIFE)
         return [decode(row.event) for row in rows]
 
     def recover(self, events: Sequence[Event]) -> None:
         """Handle what was left over. Once, after the platforms run."""
+        for event in self._hopeless:
+            self._spawn(self._give_up(event))
+        self._hopeless = []
         for event in events:
             if isinstance(event, Press):
                 self._spawn(self._press_again(event))
@@ -99,6 +108,15 @@ class Desk:
                 self._spawn(self._note(event))
             else:
                 self._line_up(event)
+
+    async def _give_up(self, event: Event) -> None:
+        """Handling it ended the process again and again: whoever sent it is told, and it is left alone."""
+        error_id = secrets.token_hex(4)
+        log.error("error %s: event %s on %s is given up", error_id, event.id, event.place.platform)
+        if isinstance(event, Message):
+            context = await self._context(event)
+            await self._say(context, _internal(context.t, error_id))
+        await self._handled(event)
 
     async def _press_again(self, event: Press) -> None:
         await self._handle_press(event)
@@ -254,14 +272,24 @@ class Desk:
     async def _context(self, event: Message | Press) -> Context:
         member = await self._access.member(event.author)
         text = event.text if isinstance(event, Message) else ""
-        return self.context(member, event.author, event.place, event.ref, event.id, text)
+        again = event.id in self._again
+        return self.context(member, event.author, event.place, event.ref, event.id, text, again=again)
 
     def context(
-        self, member: Member, account: Account, place: Place, ref: MessageRef, event_id: str, text: str = ""
+        self,
+        member: Member,
+        account: Account,
+        place: Place,
+        ref: MessageRef,
+        event_id: str,
+        text: str = "",
+        *,
+        again: bool = False,
     ) -> Context:
         """What a handler is given."""
         t = translator(choose_language(member, account, text))
-        return Context(member, account, place, ref, event_id, t, self._courier, self._keys)
+        replies = _Replies(self._database, place.platform, event_id, again=again)
+        return Context(member, account, place, ref, event_id, t, self._courier, self._keys, replies)
 
     async def _attempted(self, event: Event) -> None:
         async with self._database.transaction() as session:
@@ -270,6 +298,26 @@ class Desk:
     async def _handled(self, event: Event) -> None:
         async with self._database.transaction() as session:
             await updates.handled(session, event.place.platform, event.id)
+
+
+class _Replies:
+    """Implements :class:`bot.commands.context.Replies` on the stored event."""
+
+    def __init__(self, database: Database, platform: str, event_id: str, *, again: bool) -> None:
+        self._database = database
+        self._platform = platform
+        self._event_id = event_id
+        self._again = again
+
+    async def former(self, part: str) -> str | None:
+        if not self._again:
+            return None
+        async with self._database.transaction() as session:
+            return (await updates.shown(session, self._platform, self._event_id)).get(part)
+
+    async def note(self, part: str, message: str) -> None:
+        async with self._database.transaction() as session:
+            await updates.note_shown(session, self._platform, self._event_id, part, message)
 
 
 def choose_language(member: Member, account: Account, text: str = "") -> str:

@@ -161,11 +161,14 @@ class Access:
     async def redeem(self, code: str, account: Account) -> Member:
         """Let an account in by a one-time code. Raises ``UserError``; a wrong code changes nothing.
 
-        Somebody who is in already may use a code that raises their role.
+        Somebody who is in already may use a code that raises their role. Whoever spent a code may send it again (a
+        process that died may have spent it for them): that changes nothing and is no error.
         """
         async with self._database.transaction() as session:
-            row = await self._spend(session, code)
             person = await people.find(session, account.platform, account.id)
+            if person is not None and await people.spent_by(session, digest(code), person.id):
+                return _member(person)
+            row = await self._spend(session, code)
             if person is None and row.person_id is not None:
                 person = await people.get(session, row.person_id)
                 # One account a platform: a second browser opens the same room.
@@ -177,6 +180,7 @@ class Access:
             elif Role.of(row.role) > Role.of(person.role):
                 person.role = row.role
             assert person is not None
+            await people.note_spender(session, row.digest, person.id)
             return _member(person)
 
     async def _spend(self, session: AsyncSession, code: str) -> Code:

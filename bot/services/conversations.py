@@ -6,10 +6,12 @@ date while it grows. A process that dies in the middle leaves an answer that the
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.answering.relay import Relay
-from bot.chat.errors import UserError
+from bot.chat.content import Answer, AnswerState
+from bot.chat.errors import PlatformError, UserError
 from bot.chat.places import MessageRef, Place
 from bot.locales import translator
 from bot.services.access import Member, Role
@@ -191,13 +193,14 @@ class Conversations:
                 talk = await turns.get(session, answer.conversation_id)
                 if talk is None:
                     continue
-                if answer.message is None and not answer.text:
+                if answer.state == "answering" and answer.message is None and not answer.text:
                     # Nothing of it was seen: it is answered as if asked just now.
-                    await turns.revise(session, answer.id, state="superseded")
+                    await turns.revise(session, answer.id, state="superseded", owed=False)
                     await turns.ask_again(session, talk.id)
                     continue
-                await turns.revise(session, answer.id, state="interrupted")
-                await turns.answered(session, answer.conversation_id)
+                if answer.state == "answering":
+                    answer.state = "interrupted"
+                    await turns.answered(session, answer.conversation_id)
                 found.append((answer, place_of(talk)))
             waiting = [talk.id for talk in await turns.conversations_waiting(session)]
         return LeftOver(found, waiting)
@@ -209,28 +212,35 @@ class Conversations:
         await asyncio.gather(*(self._end(answer, place) for answer, place in left.cut))
 
     async def _end(self, answer: Turn, place: Place) -> None:
-        """Give an answer that was cut off its last word, where it stands or else in a new message."""
-        note = translator(answer.language)("talk.interrupted")
+        """Give an answer its last word, where it stands or else in a new message."""
+        note = translator(answer.language)("talk.interrupted") if answer.state == "interrupted" else ""
         ref = MessageRef(place, answer.message) if answer.message is not None else None
+        if ref is None and self._means.courier.platform(place).limits.repeatable_sends:
+            # If it stands there already the platform knows it by its key, and says where.
+            waiting = Answer("", AnswerState.WAITING, note)
+            with suppress(PlatformError):
+                ref = await self._means.courier.send(place, waiting, key=f"answer:{answer.id}.0.1")
         if ref is not None:
             await self._bring(answer, ref, answer.text, note, page=answer.page or 0)
-            return
-        relay = Relay(self._means.courier, place, f"answer:{answer.id}:again")
-        relay.begin(note)
-        await self._finish(relay, answer, note, answer.text)
+        else:
+            relay = Relay(self._means.courier, place, f"answer:{answer.id}:again")
+            relay.begin(note)
+            relay.grow(answer.text)
+            await self._finish(relay, answer, note)
+        async with self._database.transaction() as session:
+            await turns.revise(session, answer.id, owed=False)
 
     async def _bring(self, answer: Turn, ref: MessageRef, text: str, note: str, *, page: int) -> None:
         relay = Relay(self._means.courier, ref.place, f"answer:{answer.id}:again")
         relay.resume(text, page, ref)
         await self._finish(relay, answer, note)
 
-    async def _finish(self, relay: Relay, answer: Turn, note: str, text: str = "") -> None:
-        relay.grow(text)
+    async def _finish(self, relay: Relay, answer: Turn, note: str) -> None:
         t = translator(answer.language)
-        buttons = await self._means.buttons.after(t, answer.id, Ending("interrupted"))
+        buttons = await self._means.buttons.after(t, answer.id, Ending(answer.state))
         trouble = await relay.finish(note, buttons)
         if trouble is not None:
-            log.warning("an interrupted answer could not be marked: %s", type(trouble).__name__)
+            log.warning("the last word of an answer could not be shown: %s", type(trouble).__name__)
 
     async def close(self, seconds: float) -> None:
         """End all answers under way with what is there, marked as interrupted; so long at most.

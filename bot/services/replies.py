@@ -150,7 +150,14 @@ class Reply:
             for turn in self._waiting:
                 await turns.revise(session, turn.id, state="answering")
             answer = await turns.add(
-                session, self._talk.id, "assistant", "", "answering", language=last.language, answer_to=last.id
+                session,
+                self._talk.id,
+                "assistant",
+                "",
+                "answering",
+                language=last.language,
+                answer_to=last.id,
+                owed=True,
             )
         self._answer = answer
         stop = await self._means.buttons.during(self._t, answer.id)
@@ -166,21 +173,15 @@ class Reply:
             await self._keep(answer, relay)
             ending = Ending(self._state, unfinished=self._last.finish == "length")
             buttons = await self._means.buttons.after(self._t, answer.id, ending)
-            trouble = await self._last_word(answer, relay, buttons)
+            trouble = await relay.finish("\n".join(self._notes), buttons)
+            # A process that dies before this gives the last word once more, into the same message where it is known.
+            async with self._means.database.transaction() as session:
+                await turns.revise(session, answer.id, owed=False)
         finally:
             self._means.growing.remove(answer.id)
             relay.abandon()
         if trouble is not None:
             await self._unshown(trouble)
-
-    async def _last_word(self, answer: Turn, relay: Relay, buttons: Buttons) -> PlatformError | None:
-        try:
-            return await relay.finish("\n".join(self._notes), buttons)
-        except asyncio.CancelledError:
-            # This process has no more time. The next one finds an answer that is not ended, and ends it.
-            async with self._means.database.transaction() as session:
-                await turns.revise(session, answer.id, state="answering")
-            raise
 
     async def _standing(self, page: int, ref: MessageRef) -> None:
         """A page has a message: kept at once, so that a restart finds it."""

@@ -127,8 +127,8 @@ async def last_answer(session: AsyncSession, conversation: Conversation) -> Turn
 
 
 async def in_flight(session: AsyncSession) -> list[Turn]:
-    """Answers that a dead process left half-way."""
-    query = select(Turn).where(Turn.role == "assistant", Turn.state == "answering")
+    """Answers whose last word a dead process still owes."""
+    query = select(Turn).where(Turn.owed)
     return list(await session.scalars(query.order_by(Turn.id)))
 
 

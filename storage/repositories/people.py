@@ -74,6 +74,17 @@ async def spend(session: AsyncSession, digest: str) -> bool:
     return result.scalar() is not None
 
 
+async def note_spender(session: AsyncSession, digest: str, person_id: int) -> None:
+    """Note who used a code."""
+    await session.execute(update(Code).where(Code.digest == digest).values(person_id=person_id))
+
+
+async def spent_by(session: AsyncSession, digest: str, person_id: int) -> bool:
+    """Whether this very person has used a code."""
+    row = await session.get(Code, digest)
+    return row is not None and row.spent_at is not None and row.person_id == person_id
+
+
 async def withdraw_unspent(session: AsyncSession, purpose: str) -> None:
     """Forget codes of a purpose that nobody used."""
     await session.execute(delete(Code).where(Code.purpose == purpose, Code.spent_at.is_(None)))

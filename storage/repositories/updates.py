@@ -1,5 +1,6 @@
 """What came in: stored before it is acknowledged, recognised when it comes again."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
@@ -23,7 +24,7 @@ async def handled(session: AsyncSession, platform: str, update_id: str) -> None:
     await session.execute(
         update(UpdateRow)
         .where(UpdateRow.platform == platform, UpdateRow.id == update_id)
-        .values(handled_at=now(), event="")
+        .values(handled_at=now(), event="", shown=None)
     )
 
 
@@ -34,6 +35,25 @@ async def attempted(session: AsyncSession, platform: str, update_id: str) -> Non
         .where(UpdateRow.platform == platform, UpdateRow.id == update_id)
         .values(attempts=UpdateRow.attempts + 1)
     )
+
+
+async def shown(session: AsyncSession, platform: str, update_id: str) -> Mapping[str, str]:
+    """The messages that replied to an update which is not handled yet, by the part of the reply."""
+    row = await session.get(UpdateRow, (platform, update_id))
+    return dict(row.shown or {}) if row is not None else {}
+
+
+async def note_shown(session: AsyncSession, platform: str, update_id: str, part: str, message: str) -> None:
+    """A part of the reply has a message."""
+    row = await session.get(UpdateRow, (platform, update_id), with_for_update=True)
+    if row is not None and row.handled_at is None:
+        row.shown = {**(row.shown or {}), part: message}
+
+
+async def given_up(session: AsyncSession, attempts: int) -> list[UpdateRow]:
+    """What was tried ``attempts`` times and ended the process each time."""
+    query = select(UpdateRow).where(UpdateRow.handled_at.is_(None), UpdateRow.attempts >= attempts)
+    return list(await session.scalars(query.order_by(UpdateRow.received_at, UpdateRow.id)))
 
 
 async def open_events(session: AsyncSession, attempts: int) -> list[UpdateRow]:

@@ -1,4 +1,4 @@
-"""Pages of answers, ratings, suggestions, chats
+"""Replies of updates, pages of answers, ratings, suggestions, chats
 
 Revision: 0004, after 0003.
 """
@@ -16,7 +16,11 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Apply. Tables and a column are added only."""
+    op.add_column("updates", sa.Column("shown", sa.JSON(none_as_null=True), nullable=True))
     op.add_column("turns", sa.Column("page", _BIG, nullable=True))
+    op.add_column("turns", sa.Column("owed", sa.Boolean(), nullable=False, server_default=sa.false()))
+    turns = sa.table("turns", sa.column("owed", sa.Boolean()), sa.column("role"), sa.column("state"))
+    op.execute(turns.update().where(turns.c.role == "assistant", turns.c.state == "answering").values(owed=sa.true()))
     op.create_table(
         "chats",
         sa.Column("platform", sa.String(), nullable=False),
