@@ -194,10 +194,11 @@ class Courier:
         key: str,
         reply_to: MessageRef | None = None,
         around: Around | None = None,
+        passing: bool = False,
     ) -> MessageRef:
         """Show something new, in its turn. Raises ``Unconfirmed`` where a repeat could show it twice,
         ``Refused`` and ``Blocked`` as the platform does; waits through everything else. ``around`` is given each
-        attempt when its turn has come.
+        attempt when its turn has come. ``passing``: it will be replaced and may well be seen twice.
         """
         platform = self.platform(place)
 
@@ -205,7 +206,8 @@ class Courier:
             return platform.send(place, content, key=key, reply_to=reply_to)
 
         call = attempt if around is None else lambda: around(attempt)
-        reference = await self._once(place, call, Urgency.NOTICE, repeatable=platform.limits.repeatable_sends)
+        repeatable = passing or platform.limits.repeatable_sends
+        reference = await self._once(place, call, Urgency.NOTICE, repeatable=repeatable)
         assert reference is not None
         return reference
 

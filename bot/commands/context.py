@@ -49,8 +49,11 @@ class Context:
             return what
         return await self.keys.make(what)
 
-    async def reply(self, what: Card | Make, *, part: str = "reply") -> MessageRef:
-        """Answer the person's message. ``part`` tells several replies to one request apart."""
+    async def reply(self, what: Card | Make, *, part: str = "reply", passing: bool = False) -> MessageRef:
+        """Answer the person's message. ``part`` tells several replies to one request apart.
+
+        ``passing``: what is shown now will be replaced; work that goes on must not end because it may be seen twice.
+        """
         content = await self.content(what)
         key = f"{self.place.platform}:{self.event}:{part}"
         former = await self.replies.former(part)
@@ -64,7 +67,7 @@ class Context:
                 former = None
             else:
                 return ref
-        ref = await self.courier.send(self.place, content, key=key, reply_to=self.ref)
+        ref = await self.courier.send(self.place, content, key=key, reply_to=self.ref, passing=passing)
         await self.replies.note(part, ref.id)
         return ref
 

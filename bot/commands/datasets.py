@@ -95,7 +95,7 @@ class Datasets:
         too_large: str = "upload_too_large",
     ) -> None:
         t = context.t
-        card = await context.reply(validation.reading(t, name), part=part)
+        card = await context.reply(validation.reading(t, name), part=part, passing=True)
         try:
             stored = await self._library.receive(chunks, limit)
         except Refused:
@@ -205,7 +205,7 @@ class Datasets:
         if await self._images.one(context, item_number(arguments)):
             return
         held = await self._library.get(item_number(arguments), context.member)
-        card = await context.reply(validation.reading(context.t, held.dataset.name))
+        card = await context.reply(validation.reading(context.t, held.dataset.name), passing=True)
         await self.show(context, card, held, whole=True)
 
     async def press_preview(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:

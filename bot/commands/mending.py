@@ -60,7 +60,7 @@ class Mending:
         else:
             names = [word.lower() for word in rest.split()]
             wish = self._wish(held, of_all(mends_of(held.report)) if names == [_ALL] else names)
-        card = await context.reply(validation.reading(context.t, held.dataset.name))
+        card = await context.reply(validation.reading(context.t, held.dataset.name), passing=True)
         await self._datasets.show(context, card, await self._library.mend(held, wish, context.member))
 
     async def _menu(self, context: Context, held: Held) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +18,8 @@ from tests.fakes.telegram import Shown, TelegramStandIn
 
 CODE = "THE-OWNERS-CODE"
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
+PATIENCE = 180.0
+A_WHILE = 15.0
 
 
 def dataset(name: str, rows: int = 12) -> bytes:
@@ -145,8 +146,7 @@ class Story:
         await self.until(lambda: any(name in each and "/ds_" in each for each in self.texts()), "the dataset's card")
         started = len(self._outside.trainings.started)
         before = len(self.offers("Start"))
-        await self.ming.says("/train")
-        await self.until(lambda: len(self.offers("Start")) > before, "the confirm card")
+        await self.again(lambda: self.ming.says("/train"), lambda: len(self.offers("Start")) > before, "confirm card")
         await self.ming.presses(self.offers("Start")[-1], "Start")
         await self.until(lambda: len(self._outside.trainings.started) > started, "the training")
 
@@ -167,7 +167,23 @@ class Story:
         """Ask, and get a whole answer."""
         before = len(self.offers("Answer again"))
         await self.ming.says(question)
-        await self.until(lambda: len(self.offers("Answer again")) > before, "the answer")
+        there = lambda: len(self.offers("Answer again")) > before  # noqa: E731
+        try:
+            await self._telegram.wait_for(there, A_WHILE)
+        except (TimeoutError, AssertionError):
+            # Its last word may have been lost on the way, and is not sent twice.
+            await self.again(lambda: self.ming.says("/last"), there, "the answer")
+
+    async def again(self, act: Callable[[], Awaitable[object]], holds: Callable[[], object], what: str) -> None:
+        """Do what people do whose message seems to have been lost: write it again after a while."""
+        for _ in range(int(PATIENCE / A_WHILE)):
+            await act()
+            try:
+                await self._telegram.wait_for(holds, A_WHILE)
+            except (TimeoutError, AssertionError):
+                continue
+            return
+        raise AssertionError(f"the {what} never came; the chat says: {self.texts()}")
 
 
 async def counts(database_url: str, *tables: str) -> Sequence[int]:
