@@ -197,16 +197,17 @@ class Run:
 def _shut(start: float, calls: list[dict[str, Any]], spacing: float) -> tuple[tuple[float, float], ...]:
     """The spans in which the oracle may not call a chat because of the storm.
 
-    A storm refuses calls, whenever they are made: the oracle meets the same refusals after the same success as the bot
-    did, and is granted that it met them as early as the limits allow.
+    A storm refuses a call, whenever that is made: the oracle meets the same refusals after the same success as the bot
+    did, and is granted that it met them as early as the limits allow. So after a success that was followed by refusals
+    the chat is shut until the pause between two calls and the waits of these refusals are over.
     """
-    spans, free = [], start
+    spans, since, free = [], start - 1.0, start
     for call in calls:
         if call["verdict"] == "ok":
-            free = call["arrived"] + spacing
+            since, free = call["arrived"], call["arrived"] + spacing
         elif call["verdict"] == "storm":
-            spans.append((free, free + call["retry_after"]))
             free += call["retry_after"]
+            spans.append((since, free))
     return tuple(spans)
 
 
@@ -216,7 +217,6 @@ class Figures:
 
     staleness: float
     bound: Bound
-    free: Bound
     calls: float
     earned: int
     lost: int
@@ -232,12 +232,10 @@ def figures(run: Run, seen: list[Seen]) -> Figures:
     stale = [staleness(each.generated, each.calls) for each in seen]
     answers = [Answer(each.generated, each.shut) for each in seen]
     least = bound(answers, spacing, PER_SECOND, FIRST_WORDS)
-    free = bound(answers, spacing, PER_SECOND)
     first = [each.calls[0][0] - each.generated[0] for each in seen]
     return Figures(
         staleness=sum(total for total, _ in stale) / max(1, sum(count for _, count in stale)),
         bound=least,
-        free=free,
         calls=sum(len(each.calls) for each in seen) / len(seen),
         earned=run.earned,
         lost=sum(each.finals == 0 for each in seen),
@@ -296,7 +294,7 @@ def _show(run: Run, found: Figures) -> None:
     print(
         f"{case.conversations:4} {case.kind:8} {case.storm:4.0%} 429:"
         f" staleness {found.staleness:5.2f} s = {ratio:4.2f} x the least"
-        f" ({found.bound.staleness:.2f}; {found.free.staleness:.2f} if first words may wait),"
+        f" ({found.bound.staleness:.2f}),"
         f" {found.calls:5.1f} calls = {calls:4.2f} x, earned 429 {found.earned},"
         f" last words lost {found.lost}, doubled {found.doubled}, {found.late:.2f} s late at most,"
         f" first words {found.first:.2f} s (worst {found.first_worst:.2f}),"

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 _FAR = 1e18
-TURNS = 60
+TURNS = 30
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def bound(answers: list[Answer], spacing: float, per_second: int, first_words: f
     begin = min(answer.generated[0] for answer in answers)
     end = max(answer.generated[-1] for answer in answers)
     crowded = len(answers) / spacing > per_second
-    slot = 0.01 if not crowded else 0.05 if len(answers) / per_second < 6 else 0.1
+    slot = 0.05 if crowded else 0.01
     # Whoever ends last may have to wait for a whole round of all others.
     tail = spacing + len(answers) / per_second + max((b - a for x in answers for a, b in x.shut), default=0) + 1
     slots = int((end - begin + tail) / slot) + 1
