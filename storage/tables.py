@@ -323,7 +323,8 @@ class OutboxRow(Table):
     """Something that a person must see, stored in the same transaction as the fact that it tells.
 
     ``kind``: ``push`` (sent at most once) or ``edit`` (may be repeated). ``state``: pending, sending, sent,
-    unknown (the platform may have taken it), failed.
+    unknown (the platform may have taken it), failed; held (after a restore: what it tells may have come since the
+    backup, and may have been sent then).
     """
 
     __tablename__ = "outbox"

@@ -18,7 +18,8 @@ from finetune.jobs import JobState
 from finetune.providers.provider import Failure, Provider, Status, base_of
 from storage.clock import now
 from storage.database import Database
-from storage.repositories import jobs, models
+from storage.repositories import jobs, models, outbox
+from storage.repositories.restored import end_key
 from storage.tables import Job
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class Watch:
         self._period = period
         self._wake = asyncio.Event()
         self._silent: set[str] = set()
+        # Notices that may have been sent before a restore; read once.
+        self._held: set[str] | None = None
 
     def wake(self) -> None:
         """A job was made or is to be cancelled: look at once."""
@@ -71,6 +74,8 @@ class Watch:
         """One look at every open job."""
         async with self._database.transaction() as session:
             open_jobs = await jobs.open_jobs(session)
+            if self._held is None:
+                self._held = await outbox.held(session)
         busy: dict[str, int] = {}
         for job in open_jobs:
             if job.handle is not None:
@@ -124,12 +129,22 @@ class Watch:
         if job.cancel_requested and not status.state.ended:
             await provider.cancel(job.handle)
             status = await provider.status(job.handle)
+        if not status.lost and not status.state.ended:
+            await self._not_told_yet(job)
         if status.lost and not status.state.ended:
             await self._next_attempt(job, provider, status)
         elif status.state.ended:
             await self._ended(job, provider, status)
         else:
             await self._progress(job, status)
+
+    async def _not_told_yet(self, job: Job) -> None:
+        """After a restore: a job that runs cannot have been told as ended, so its end will be news."""
+        key = end_key(job.id)
+        if self._held and key in self._held:
+            async with self._database.transaction() as session:
+                await outbox.release(session, key)
+            self._held.discard(key)
 
     async def _next_attempt(self, job: Job, provider: Provider, status: Status) -> None:
         if job.cancel_requested:
@@ -203,7 +218,8 @@ class Watch:
                 )
             payload = {"job": job.id}
             await notices.edit(session, fresh, f"job:{job.id}:card:{state.value}", "job", payload)
-            await notices.push(session, fresh, f"job:{job.id}:done", "done", payload)
+            if not await outbox.doubt(session, end_key(job.id)):
+                await notices.push(session, fresh, end_key(job.id), "done", payload)
         log.info("job %s %s", job.id, state.value)
         self._wake_notices()
 

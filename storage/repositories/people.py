@@ -74,9 +74,10 @@ async def spend(session: AsyncSession, digest: str) -> bool:
     return result.scalar() is not None
 
 
-async def withdraw_unspent(session: AsyncSession, purpose: str) -> None:
-    """Forget codes of a purpose that nobody used."""
-    await session.execute(delete(Code).where(Code.purpose == purpose, Code.spent_at.is_(None)))
+async def withdraw_unspent(session: AsyncSession, purpose: str, person_id: int | None = None) -> None:
+    """Forget codes of a purpose that nobody used: all, or those of a person."""
+    query = delete(Code).where(Code.purpose == purpose, Code.spent_at.is_(None))
+    await session.execute(query if person_id is None else query.where(Code.person_id == person_id))
 
 
 async def add_session(session: AsyncSession, row: WebSession) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+from pydantic import SecretStr
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from bot.app import App
@@ -41,14 +42,18 @@ class World:
         repeatable: bool = False,
         progress: float = 0.0,
         links: str = "",
+        database: str | None = None,
     ) -> None:
         self.chats = Chats()
         self.trainings = Trainings()
         self.endpoint = endpoint
         self._repeatable = repeatable
         self._progress = progress
-        self._settings = Settings(  # type: ignore[call-arg]
-            TUNETELLER_DATA_DIR=folder, TUNETELLER_WEB_PORT=0, TUNETELLER_LINK_HOSTS=links
+        self.settings = Settings(  # type: ignore[call-arg]
+            TUNETELLER_DATA_DIR=folder,
+            TUNETELLER_WEB_PORT=0,
+            TUNETELLER_LINK_HOSTS=links,
+            DATABASE_URL=None if database is None else SecretStr(database),
         )
         self.app: App | None = None
         self.platform: ScriptedPlatform | None = None
@@ -57,7 +62,7 @@ class World:
         """Start a bot."""
         self.platform = ScriptedPlatform(self.chats, repeatable=self._repeatable, progress=self._progress)
         provider = ScriptedProvider(self.trainings, self.endpoint)
-        self.app = App(self._settings, {provider.name: provider}, [self.platform], watch_period=0.02)
+        self.app = App(self.settings, {provider.name: provider}, [self.platform], watch_period=0.02)
         await self.app.start()
 
     async def kill(self) -> None:
