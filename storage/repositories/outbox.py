@@ -78,6 +78,14 @@ async def doubt(session: AsyncSession, key: str) -> bool:
     return result.scalar() is not None
 
 
+async def withdraw(session: AsyncSession, key: str) -> None:
+    """What it tells is no longer so: it is neither sent nor told later."""
+    open_states = ("pending", "unknown", "held")
+    await session.execute(
+        update(OutboxRow).where(OutboxRow.key == key, OutboxRow.state.in_(open_states)).values(state="withdrawn")
+    )
+
+
 async def left_sending(session: AsyncSession) -> list[OutboxRow]:
     """What a dead process was sending: whether the platform took it is not known."""
     return list(await session.scalars(select(OutboxRow).where(OutboxRow.state == "sending").order_by(OutboxRow.id)))

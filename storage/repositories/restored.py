@@ -12,9 +12,9 @@ from storage.tables import Code, Conversation, Job, OutboxRow, Setting, Turn, Up
 BUTTONS_SECRET = "buttons.secret"  # noqa: S105 - the name of the setting, not its value
 
 
-def end_key(job_id: int) -> str:
-    """The outbox key of the push that tells a job's end."""
-    return f"job:{job_id}:done"
+def end_key(job: Job) -> str:
+    """The outbox key of the push that tells the end of a job's run."""
+    return f"job:{job.id}:done" if job.run == 1 else f"job:{job.id}:done:{job.run}"
 
 
 async def settle(session: AsyncSession, own: Collection[str]) -> None:
@@ -40,7 +40,7 @@ async def _outbox(session: AsyncSession, own: Collection[str]) -> None:
 
 def _end_of(job: Job) -> OutboxRow:
     return OutboxRow(
-        key=end_key(job.id),
+        key=end_key(job),
         kind="push",
         subject="done",
         platform=job.platform,
