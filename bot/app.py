@@ -16,6 +16,7 @@ from bot.chat.places import MessageRef
 from bot.chat.platform import Platform
 from bot.commands.albums import Albums
 from bot.commands.announcer import Announcer
+from bot.commands.backups import Backups
 from bot.commands.datasets import Datasets
 from bot.commands.desk import Desk
 from bot.commands.general import General
@@ -31,6 +32,7 @@ from bot.platforms.telegram import DraftingTelegramPlatform, TelegramPlatform, W
 from bot.platforms.web import WebPlatform
 from bot.services.access import Access
 from bot.services.albums import Albums as OpenAlbums
+from bot.services.backup import Backup
 from bot.services.conversations import Conversations, LeftOver
 from bot.services.feedback import Feedback
 from bot.services.growing import Growing
@@ -239,6 +241,7 @@ class App:
         models = Models(core.releases, core.voices)
         families = (self._general, self._datasets, mending, trains, jobs_family, models, self._talking)
         commands = [command for family in families for command in family.commands()] + Team(core.access).commands()
+        commands += Backups(Backup(core.database, self.settings.data_dir.absolute())).commands()
         pressed = (*families, images, self._albums)
         return Registry(commands, [action for family in pressed for action in family.actions()])
 

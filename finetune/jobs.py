@@ -24,12 +24,18 @@ class JobState(StrEnum):
         """True for the three states that a job never leaves."""
         return self in ENDED
 
+    @property
+    def resumable(self) -> bool:
+        """True for the two ends after which a person may have it go on from a checkpoint: it made no model."""
+        return self in RESUMABLE
+
 
 ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 OPEN = frozenset(JobState) - ENDED
+RESUMABLE = ENDED - {JobState.SUCCEEDED}
 
 # A provider may skip states (a poll sees only snapshots) and may put a running job back into its queue;
-# what never happens is that an ended job moves.
+# what never happens is that an ended job moves but for a person who has it go on.
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     state: (frozenset() if state in ENDED else frozenset(JobState) - {state, JobState.VALIDATING_FILES})
     for state in JobState

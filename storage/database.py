@@ -17,7 +17,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from storage.types import storable
 
@@ -106,15 +106,27 @@ class Database:
                 await ending
                 raise
 
-    async def migrate(self) -> None:
-        """Bring the schema to the newest revision, under a lock. Raises :class:`DatabaseProblem`."""
+    @asynccontextmanager
+    async def connection(self, *, isolation: str | None = None, lock: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A connection in one transaction, for what concerns whole tables. Raises :class:`DatabaseProblem`.
+
+        ``lock``: alone with whoever else migrates (on SQLite every transaction is alone).
+        """
         try:
-            async with self._engine.begin() as connection:
-                if not self.is_sqlite:
-                    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-                await connection.run_sync(_upgrade)
+            async with self._engine.connect() as connection:
+                if isolation is not None:
+                    await connection.execution_options(isolation_level=isolation)
+                async with connection.begin():
+                    if lock and not self.is_sqlite:
+                        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+                    yield connection
         except (SQLAlchemyError, OSError) as error:
             raise DatabaseProblem(f"{self.url.render_as_string()}: {_reason(error)}") from error
+
+    async def migrate(self) -> None:
+        """Bring the schema to the newest revision, under a lock. Raises :class:`DatabaseProblem`."""
+        async with self.connection(lock=True) as connection:
+            await connection.run_sync(upgrade)
 
     async def writable(self) -> bool:
         """Whether a transaction that writes can be made now."""
@@ -149,7 +161,8 @@ def alembic_config() -> Config:
     return config
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema to a revision, on this connection and in its transaction."""
     config = alembic_config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -88,6 +88,12 @@ class FileStore:
         return StoredFile(digest, size)
 
 
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes (hex). Blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:

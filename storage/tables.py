@@ -170,7 +170,11 @@ class AlbumFile(Table):
 
 
 class Job(Table):
-    """A fine-tune job. ``key`` is its idempotency key; ``card_message`` the message that is edited while it runs."""
+    """A fine-tune job. ``key`` is its idempotency key; ``card_message`` the message that is edited while it runs.
+
+    ``data_digest``: of the canonical form that it was made for. ``attempt`` counts starts of the trainer, ``run`` how
+    often a person had it go on after it had ended: each run has one end to tell.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (Index("ix_jobs_state_id", "state", "id"),)
@@ -191,6 +195,7 @@ class Job(Table):
     name: Mapped[str]
     seed: Mapped[int]
     validation_share: Mapped[float]
+    data_digest: Mapped[str] = mapped_column(default="", server_default="")
     hyperparameters: Mapped[Json]
     line: Mapped[str] = mapped_column(LongText)
     plan: Mapped[Json]
@@ -198,6 +203,7 @@ class Job(Table):
     word: Mapped[str]
     handle: Mapped[str | None]
     attempt: Mapped[int] = mapped_column(default=1)
+    run: Mapped[int] = mapped_column(default=1, server_default="1")
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     progress: Mapped[Json] = mapped_column(default=dict)
     failure: Mapped[Json | None]
@@ -332,7 +338,8 @@ class OutboxRow(Table):
     """Something that a person must see, stored in the same transaction as the fact that it tells.
 
     ``kind``: ``push`` (sent at most once) or ``edit`` (may be repeated). ``state``: pending, sending, sent,
-    unknown (the platform may have taken it), failed.
+    unknown (the platform may have taken it), failed, withdrawn (what it tells is no longer so), held (after a
+    restore: what it tells may have come since the backup, and may have been sent then).
     """
 
     __tablename__ = "outbox"

@@ -14,8 +14,8 @@ _SILENT_AFTER = 60.0  # seconds without a sign of life that are worth saying
 _POINTS = 60
 
 
-def progress(t: Translator, keypad: Keypad, job: Job, before: int, at: datetime) -> Card:
-    """The job card, edited in place. ``before``: jobs in front of it."""
+def progress(t: Translator, keypad: Keypad, job: Job, before: int, at: datetime, checkpoint: int | None = None) -> Card:
+    """The job card, edited in place. ``before``: jobs in front of it; ``checkpoint``: the step it can go on after."""
     state = JobState(job.state)
     facts = job.progress or {}
     blocks: list[Block] = []
@@ -31,15 +31,19 @@ def progress(t: Translator, keypad: Keypad, job: Job, before: int, at: datetime)
         if seconds:
             blocks.append(Fields(((t("fact.time"), time_range(t, (seconds[0], seconds[1]))),)))
     else:
-        blocks.extend(_running(t, facts, at))
+        blocks.extend(_running(t, facts))
+    quiet = silence(job, at)
+    if quiet is not None:
+        blocks.append(Paragraph(t("job.silent", time=t.duration(quiet)), Tone.WARNING))
     if job.attempt > 1 and not state.ended:
         blocks.append(Paragraph(t("job.resumed", n=job.attempt), Tone.MUTED))
+    blocks.append(Paragraph(_recipe(t, job), Tone.MUTED))
     title = t("card.job", n=job.id, name=job.name, state=t(f"state.{state.value}"))
     tone = {JobState.SUCCEEDED: Tone.GOOD, JobState.FAILED: Tone.ERROR}.get(state, Tone.NORMAL)
-    return Card(title, tuple(blocks), _buttons(t, keypad, job, state), tone=tone, rings=False)
+    return Card(title, tuple(blocks), _buttons(t, keypad, job, state, checkpoint), tone=tone, rings=False)
 
 
-def _running(t: Translator, facts: dict[str, Any], at: datetime) -> list[Block]:
+def _running(t: Translator, facts: dict[str, Any]) -> list[Block]:
     blocks: list[Block] = []
     step, steps = facts.get("step"), facts.get("steps")
     if step is not None and steps:
@@ -57,9 +61,6 @@ def _running(t: Translator, facts: dict[str, Any], at: datetime) -> list[Block]:
     speed = facts.get("tokens_per_second")
     if speed:
         blocks.append(Paragraph(t("job.speed", n=round(speed)), Tone.MUTED))
-    heard = facts.get("heard")
-    if heard is not None and at.timestamp() - heard > _SILENT_AFTER:
-        blocks.append(Paragraph(t("job.silent", time=t.duration(at.timestamp() - heard)), Tone.WARNING))
     return blocks
 
 
@@ -70,8 +71,29 @@ def _thinned(losses: list[Any]) -> list[Any]:
     return [losses[round(index * stride)] for index in range(_POINTS)]
 
 
-def _buttons(t: Translator, keypad: Keypad, job: Job, state: JobState) -> tuple[tuple[Button, ...], ...]:
+def _recipe(t: Translator, job: Job) -> str:
+    """What the same training would be made of again."""
+    values = ", ".join(f"{t(f'parameter.{name}')} {value:g}" for name, value in job.hyperparameters.items())
+    if not job.data_digest:
+        return t("job.recipe.old", seed=str(job.seed), values=values)
+    return t("job.recipe", seed=str(job.seed), data=job.data_digest[:12], values=values)
+
+
+def silence(job: Job, at: datetime) -> float | None:
+    """For how many seconds a job that is open and was begun gave no sign of life, if that is long."""
+    heard = (job.progress or {}).get("heard")
+    if JobState(job.state).ended or job.handle is None or heard is None:
+        return None
+    age = at.timestamp() - float(heard)
+    return age if age > _SILENT_AFTER else None
+
+
+def _buttons(
+    t: Translator, keypad: Keypad, job: Job, state: JobState, checkpoint: int | None
+) -> tuple[tuple[Button, ...], ...]:
     row = []
+    if checkpoint is not None and state.resumable:
+        row.append(keypad.press(t("button.resume"), "job.resume", job=job.id, run=job.run))
     if not state.ended and not job.cancel_requested:
         row.append(keypad.press(t("button.cancel"), "job.cancel", style=ButtonStyle.DANGER, job=job.id))
     if job.handle is not None:
@@ -117,8 +139,16 @@ def failure_sentence(t: Translator, job: Job) -> str:
     return t("failure.unknown")
 
 
-def done(t: Translator, keypad: Keypad, job: Job, model: TunedModel | None, person: str, live: bool) -> Card:
-    """The notice: a new message that tells how a job ended."""
+def done(
+    t: Translator,
+    keypad: Keypad,
+    job: Job,
+    model: TunedModel | None,
+    person: str,
+    live: bool,
+    checkpoint: int | None = None,
+) -> Card:
+    """The notice: a new message that tells how a job ended. ``checkpoint``: the step that it can go on after."""
     state = JobState(job.state)
     facts = tuple(_ended_facts(t, job))
     if state is JobState.SUCCEEDED and model is not None:
@@ -136,15 +166,19 @@ def done(t: Translator, keypad: Keypad, job: Job, model: TunedModel | None, pers
         ]
         title = t("card.done", person=person, name=model.name, version=f"v{model.version}")
         return Card(title, tuple(blocks), (tuple(buttons),), tone=Tone.GOOD)
+    resume = []
+    if checkpoint is not None:
+        resume.append(keypad.press(t("button.resume"), "job.resume", job=job.id, run=job.run))
     if state is JobState.CANCELLED:
         blocks = [Fields(facts)] if facts else []
         blocks.append(Paragraph(t("card.cancelled.next", command=f"/rerun_{job.id}")))
-        return Card(t("card.cancelled", person=person, n=job.id, name=job.name), tuple(blocks), rings=True)
+        rows = (tuple(resume),) if resume else ()
+        return Card(t("card.cancelled", person=person, n=job.id, name=job.name), tuple(blocks), rows, rings=True)
     again = keypad.press(t("button.again"), "job.rerun", job=job.id)
     log = keypad.press(t("button.log"), "job.log", job=job.id)
     return Card(
         t("card.failed", person=person, n=job.id, name=job.name),
         (Paragraph(failure_sentence(t, job)),),
-        ((again, log),),
+        ((*resume, again, log),),
         tone=Tone.ERROR,
     )

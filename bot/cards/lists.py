@@ -1,7 +1,9 @@
 """Lists: datasets, jobs, models, people. Each item is a command to tap."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from bot.cards.job import silence
 from bot.chat.content import ButtonStyle, Card, Items, Paragraph, Tone
 from bot.chat.keypad import Keypad
 from bot.locales import Translator
@@ -24,7 +26,7 @@ def datasets(t: Translator, found: Sequence[Held], images: Sequence[HeldImages] 
     return Card(t("card.datasets"), (Items(tuple(lines)),), rings=False)
 
 
-def jobs(t: Translator, found: Sequence[Job]) -> Card:
+def jobs(t: Translator, found: Sequence[Job], at: datetime) -> Card:
     """All jobs, newest first."""
     if not found:
         return Card(t("card.jobs"), (Paragraph(t("card.jobs.none")),), rings=False)
@@ -34,6 +36,9 @@ def jobs(t: Translator, found: Sequence[Job]) -> Card:
         facts = job.progress or {}
         if JobState(job.state) is JobState.RUNNING and facts.get("steps"):
             state += f" {facts.get('step') or 0}/{facts['steps']}"
+        quiet = silence(job, at)
+        if quiet is not None:
+            state += " · " + t("job.silent.short", time=t.duration(quiet))
         items.append(
             t("card.jobs.item", command=f"/job_{job.id}", name=job.name, state=state, when=t.when(job.created_at))
         )

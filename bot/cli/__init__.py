@@ -18,7 +18,7 @@ def version() -> None:
 
 
 # The command modules hang themselves on the group, so they come after it.
-from bot.cli import chat, convert, doctor, init, jobs, run, signin, train, validate  # noqa: E402
+from bot.cli import backup, chat, convert, doctor, init, jobs, restore, run, signin, train, validate  # noqa: E402
 
-for _module in (run, validate, convert, train, jobs, chat, doctor, init, signin):
+for _module in (run, validate, convert, train, jobs, chat, doctor, init, signin, backup, restore):
     main.add_command(_module.command)

@@ -1,4 +1,4 @@
-"""``tuneteller signin``: a code for the owner's next browser."""
+"""``tuneteller signin``: a code for the next browser of the owner, or of somebody else."""
 
 import click
 
@@ -8,14 +8,15 @@ from bot.settings import Settings
 
 
 @click.command("signin", help=say("cli.signin.help"))
-def command() -> None:
+@click.option("--person", type=int, default=None, help=say("cli.signin.person"))
+def command(person: int | None) -> None:
     """Print a one-time code."""
-    perform(_signin(settings()))
+    perform(_signin(settings(), person))
 
 
-async def _signin(chosen: Settings) -> None:
+async def _signin(chosen: Settings, person: int | None) -> None:
     async with core(chosen) as found:
-        code = await found.access.issue_signin_code()
+        code = await found.access.issue_signin_code(person)
     if code is None:
         fail(say("cli.signin.nobody"))
     click.echo(say("cli.signin.code", code=code))

@@ -45,16 +45,16 @@ class Announcer:
         """What an outbox entry shows: a job's card (``job``) or how it ended (``done``)."""
         t = translator(language)
         found, before = await self._training.get(payload["job"])
+        step = await self._training.checkpoint(found)
         if subject == "job":
-            return await self._keys.make(lambda keypad: job.progress(t, keypad, found, before, now()))
+            return await self._keys.make(lambda keypad: job.progress(t, keypad, found, before, now(), step))
         model = await self._releases.of_job(found.id)
         live = await self._releases.live()
         person = await self._access.name(found.person_id)
 
         def make(keypad: Keypad) -> Card:
-            return job.done(
-                t, keypad, found, model, person, live is not None and model is not None and live.id == model.id
-            )
+            is_live = live is not None and model is not None and live.id == model.id
+            return job.done(t, keypad, found, model, person, is_live, step)
 
         return await self._keys.make(make)
 

@@ -6,12 +6,15 @@ from typing import Any
 from bot.cards import lists
 from bot.cards.job import progress
 from bot.chat.content import Attachment, Card, Paragraph, Tone
+from bot.chat.errors import UserError
 from bot.chat.events import Ack
 from bot.commands.context import Context
 from bot.commands.datasets import item_number
+from bot.commands.flags import TrainArguments, parse
 from bot.commands.registry import Action, Command
 from bot.commands.training import Trains
 from bot.services.access import Role
+from bot.services.notices import job_place
 from bot.services.training import Training
 from bot.services.watch import Watch
 from storage.clock import now
@@ -32,7 +35,8 @@ class Jobs:
             Command("job", Role.TRAINER, self.job, "[N]", item=True, listed=False),
             Command("log", Role.TRAINER, self.log, "[N]", item=True),
             Command("cancel", Role.TRAINER, self.cancel, "[N]", item=True),
-            Command("rerun", Role.TRAINER, self.rerun, "[N]", item=True),
+            Command("rerun", Role.TRAINER, self.rerun, "[N] [--yes]", item=True),
+            Command("resume", Role.TRAINER, self.resume, "[N]", item=True),
         ]
 
     def actions(self) -> list[Action]:
@@ -41,16 +45,18 @@ class Jobs:
             Action("job.cancel", Role.TRAINER, self.press_cancel),
             Action("job.log", Role.TRAINER, self.press_log),
             Action("job.rerun", Role.TRAINER, self.press_rerun),
+            Action("job.resume", Role.TRAINER, self.press_resume),
         ]
 
     async def jobs(self, context: Context, arguments: str) -> None:
         """All jobs."""
-        await context.reply(lists.jobs(context.t, await self._training.listing()))
+        await context.reply(lists.jobs(context.t, await self._training.listing(), now()))
 
     async def job(self, context: Context, arguments: str) -> None:
         """One job's card, as it is now."""
         job, before = await self._training.get(_number(arguments))
-        await context.reply(lambda keypad: progress(context.t, keypad, job, before, now()))
+        step = await self._training.checkpoint(job)
+        await context.reply(lambda keypad: progress(context.t, keypad, job, before, now(), step))
 
     async def log(self, context: Context, arguments: str) -> None:
         """A job's log as a file."""
@@ -82,15 +88,36 @@ class Jobs:
         return Ack(context.t("job.cancelling"))
 
     async def rerun(self, context: Context, arguments: str) -> None:
-        """The same data, parameters and seed again: the confirm card."""
-        job, _ = await self._training.get(_number(arguments))
-        await self._trains.train(context, job.line.removeprefix("/train"))
+        """The same data, parameters and seed again as a new job: the confirm card, or with ``--yes`` at once."""
+        wanted = parse(arguments)
+        if wanted != TrainArguments(dataset=wanted.dataset, yes=wanted.yes):
+            raise UserError("rerun_takes_no_flags")
+        await self._trains.again(context, wanted.dataset, at_once=wanted.yes)
 
     async def press_rerun(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """The same by button."""
-        job, _ = await self._training.get(payload["job"])
-        await self._trains.train(context, job.line.removeprefix("/train"))
+        await self._trains.again(context, payload["job"], at_once=False)
         return None
+
+    async def resume(self, context: Context, arguments: str) -> None:
+        """Have a failed or cancelled job go on from its newest checkpoint."""
+        await self._resume(context, _number(arguments))
+
+    async def press_resume(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
+        """The same by button."""
+        await self._resume(context, payload["job"])
+        return None
+
+    async def _resume(self, context: Context, job_id: int | None) -> None:
+        job, step = await self._training.may_resume(job_id, context.member)
+        line = Paragraph(context.t("job.resuming", n=job.id, step=step, command=f"/job_{job.id}"), Tone.MUTED)
+        # A message of its own becomes the card, where the job was asked for: the former one may be far up.
+        ref = await context.reply(Card(blocks=(line,), rings=False), part="job")
+        here = context.place == job_place(job)
+        resumed = await self._training.resume(job, step, ref if here else None)
+        if here:
+            await context.show(ref, lambda keypad: progress(context.t, keypad, resumed, 0, now()))
+        self._watch.wake()
 
 
 def _number(arguments: str) -> int | None:

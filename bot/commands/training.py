@@ -77,6 +77,14 @@ class Trains:
         else:
             await context.show(ref, make)
 
+    async def again(self, context: Context, job_id: int | None, *, at_once: bool) -> None:
+        """A job's run once more: its confirm card, or at once."""
+        _, run = await self._training.rerun(job_id, context.member)
+        if at_once:
+            await self._start_now(context, run)
+        else:
+            await self._confirm(context, run)
+
     async def _start_now(self, context: Context, run: Run) -> None:
         # The card's message is made first: the job needs a card to edit, and a repeat finds the same message.
         ref = await context.reply(Card(context.t("card.starting"), rings=False), part="job")

@@ -125,15 +125,23 @@ class Access:
             await self._keep(session, code, "owner", Role.ADMIN, None, None)
             return code
 
-    async def issue_signin_code(self) -> str | None:
-        """A code with which the oldest admin signs in on another browser; None if there is no admin."""
+    async def issue_signin_code(self, person_id: int | None = None) -> str | None:
+        """A code with which a person signs in on another browser: the oldest admin, or whose number is given.
+
+        None if there is no admin. Raises ``UserError`` for a number that nobody has, or somebody who was shut out.
+        """
         async with self._database.transaction() as session:
-            owner = await people.first_with_role(session, Role.ADMIN.word)
-            if owner is None:
-                return None
+            if person_id is None:
+                person = await people.first_with_role(session, Role.ADMIN.word)
+                if person is None:
+                    return None
+            else:
+                person = await people.get(session, person_id)
+                if person is None or person.role == Role.GUEST.word:
+                    raise UserError("person_unknown", value=person_id)
             code = new_code()
-            await people.withdraw_unspent(session, "signin")
-            await self._keep(session, code, "signin", Role.ADMIN, owner.id, timedelta(hours=1))
+            await people.withdraw_unspent(session, "signin", person.id)
+            await self._keep(session, code, "signin", Role.of(person.role), person.id, timedelta(hours=1))
             return code
 
     async def invite(self, role: Role) -> str:

@@ -11,8 +11,8 @@ from bot.chat.keypad import Keypad
 from bot.services.access import Member
 from storage.database import Database
 from storage.repositories import buttons, settings
+from storage.repositories.restored import BUTTONS_SECRET
 
-_SECRET = "buttons.secret"  # noqa: S105 - the name of the setting, not its value
 Shown = TypeVar("Shown", bound=Content)
 
 
@@ -35,7 +35,7 @@ class Keys:
     async def _key(self) -> bytes:
         if not self._secret:
             async with self._database.transaction() as session:
-                value = await settings.first(session, _SECRET, secrets.token_hex(32))
+                value = await settings.first(session, BUTTONS_SECRET, secrets.token_hex(32))
             self._secret = bytes.fromhex(value)
         return self._secret
 

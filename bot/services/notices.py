@@ -131,7 +131,9 @@ class Notices:
                 task.add_done_callback(partial(self._done, row.id))
             if not rows:
                 try:
-                    await asyncio.wait_for(self._wake.wait(), timeout=1.0)
+                    # Not wait_for: until Python 3.12 it swallows a cancellation that comes with the event.
+                    async with asyncio.timeout(1.0):
+                        await self._wake.wait()
                 except TimeoutError:
                     continue
 

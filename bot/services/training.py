@@ -15,10 +15,11 @@ from bot.services.sharing import Right
 from finetune.errors import FineTuneError
 from finetune.jobs import JobState
 from finetune.parameters import Hyperparameters, Origin, optimiser_steps, presets, resolve
-from finetune.providers.provider import Base, FineTune, Piece, Plan, Provider, Template, base_of
+from finetune.providers.provider import Base, FineTune, Piece, Plan, Provider, Template, base_of, resumable
 from storage.clock import now
 from storage.database import Database
-from storage.repositories import jobs
+from storage.repositories import jobs, outbox
+from storage.repositories.restored import end_key
 from storage.tables import Job
 
 DEFAULT_PRESET = "standard"
@@ -114,6 +115,76 @@ class Training:
             seed=frozen["seed"],
         )
 
+    async def rerun(self, job_id: int | None, member: Member) -> tuple[Job, Run]:
+        """What a job trained once more: the same version of the data, seed and parameters. Raises ``UserError``."""
+        job, _ = await self.get(job_id)
+        await self._data_is_there(job)
+        frozen = {
+            "version": job.dataset_version_id,
+            "provider": job.provider,
+            "base": job.base,
+            "preset": job.preset,
+            "flags": job.hyperparameters,
+            "share": job.validation_share,
+            "name": job.name,
+            "seed": job.seed,
+        }
+        return job, await self.thaw(frozen, member)
+
+    async def _data_is_there(self, job: Job) -> None:
+        held = await self._library.version(job.dataset_version_id)
+        if held.dataset.deleted_at is not None or not self._library.canonical(held.version).is_file():
+            raise UserError("job_data_gone", n=job.id)
+        if job.data_digest and held.version.canonical_digest != job.data_digest:
+            raise UserError("job_data_changed", n=job.id)
+
+    async def checkpoint(self, job: Job) -> int | None:
+        """The step after which a job that failed or was cancelled can go on; None if it cannot."""
+        provider = resumable(self.providers.get(job.provider))
+        if provider is None or job.handle is None or not JobState(job.state).resumable:
+            return None
+        try:
+            return await provider.checkpoint(job.handle)
+        except FineTuneError:
+            return None
+
+    async def may_resume(self, job_id: int | None, member: Member) -> tuple[Job, int]:
+        """A job that this person may have go on, and after which step. Raises ``UserError`` with the reason."""
+        job, _ = await self.get(job_id)
+        if job.person_id != member.id and member.role < Role.LEAD:
+            raise UserError("job_not_yours", n=job.id)
+        if JobState(job.state) is JobState.SUCCEEDED:
+            raise UserError("resume_succeeded", n=job.id)
+        if not JobState(job.state).resumable:
+            raise UserError("resume_open", n=job.id)
+        await self._data_is_there(job)
+        step = await self.checkpoint(job)
+        if step is None:
+            raise UserError("resume_no_checkpoint", n=job.id)
+        return job, step
+
+    async def resume(self, job: Job, step: int, card: MessageRef | None) -> Job:
+        """Have it go on as its next attempt; the watcher does the rest. ``card``: the message to edit from now on.
+
+        Raises ``UserError`` if it goes on already. The provider's side comes first: dying after it changes nothing
+        that people see, and doing it again is harmless.
+        """
+        provider = resumable(self.providers[job.provider])
+        assert provider is not None
+        assert job.handle is not None
+        async with self._database.transaction() as session:
+            fresh = await jobs.get(session, job.id)
+        if fresh is None or fresh.run != job.run:
+            raise UserError("resume_open", n=job.id)
+        attempt = await provider.reopen(job.handle, job.attempt + 1)
+        values = {} if card is None else {"card_message": card.id}
+        async with self._database.transaction() as session:
+            if not await jobs.reopen(session, job, attempt, f"resumed after step {step}", **values):
+                raise UserError("resume_open", n=job.id)
+            await outbox.withdraw(session, end_key(job))
+        found, _ = await self.get(job.id)
+        return found
+
     async def _last_preset(self, member: Member) -> str:
         assert member.id is not None
         async with self._database.transaction() as session:
@@ -188,6 +259,7 @@ class Training:
             name=run.name,
             seed=run.seed,
             validation_share=run.validation_share,
+            data_digest=run.held.version.canonical_digest,
             hyperparameters=run.values.as_dict(),
             line=line,
             plan=asdict(run.plan),

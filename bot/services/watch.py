@@ -6,7 +6,7 @@ is, the database says what was promised, and each change is one transaction.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +18,8 @@ from finetune.jobs import JobState
 from finetune.providers.provider import Failure, Provider, Status, base_of
 from storage.clock import now
 from storage.database import Database
-from storage.repositories import jobs, models
+from storage.repositories import jobs, models, outbox
+from storage.repositories.restored import end_key
 from storage.tables import Job
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 PERIOD = 1.0  # seconds between two looks
 _MOST_ATTEMPTS = 3
 _AT_ONCE = 1
+_QUIET = 30.0  # seconds without a sign of life after which a card is shown anew although nothing changed
+_ANSWERS_KEPT = 30.0  # seconds between two notes that a provider answered that tells no heartbeat
 
 
 class Watch:
@@ -49,6 +52,8 @@ class Watch:
         self._period = period
         self._wake = asyncio.Event()
         self._silent: set[str] = set()
+        # Notices that may have been sent before a restore; read once.
+        self._held: set[str] | None = None
 
     def wake(self) -> None:
         """A job was made or is to be cancelled: look at once."""
@@ -63,7 +68,9 @@ class Watch:
             except Exception:
                 log.exception("looking at the jobs failed; the next look comes in %g s", self._period)
             try:
-                await asyncio.wait_for(self._wake.wait(), timeout=self._period)
+                # Not wait_for: until Python 3.12 it swallows a cancellation that comes with the event.
+                async with asyncio.timeout(self._period):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 
@@ -71,7 +78,11 @@ class Watch:
         """One look at every open job."""
         async with self._database.transaction() as session:
             open_jobs = await jobs.open_jobs(session)
+            if self._held is None:
+                self._held = await outbox.held(session)
         busy: dict[str, int] = {}
+        answered: set[str] = set()
+        failing: dict[str, ProviderUnavailable] = {}
         for job in open_jobs:
             if job.handle is not None:
                 busy[job.provider] = busy.get(job.provider, 0) + 1
@@ -79,28 +90,34 @@ class Watch:
             try:
                 if job.handle is not None:
                     await self._follow(job)
+                    answered.add(job.provider)
                 elif job.cancel_requested:
                     await self._end(job, JobState.CANCELLED, "cancelled before it began")
                 elif busy.get(job.provider, 0) < _AT_ONCE:
                     busy[job.provider] = busy.get(job.provider, 0) + 1
                     await self._submit(job)
+                    answered.add(job.provider)
             except ProviderUnavailable as error:
-                self._note_silence(job.provider, error)
+                failing[job.provider] = error
+                await self._show_silence(job)
             except FineTuneError as error:
                 failure = Failure(error.code, {name: str(value) for name, value in error.fields.items()})
                 await self._end(job, JobState.FAILED, error.code, failure=asdict(failure))
-            else:
-                self._note_answer(job.provider)
+        self._note(answered, failing)
 
-    def _note_silence(self, provider: str, error: ProviderUnavailable) -> None:
-        if provider not in self._silent:
+    def _note(self, answered: set[str], failing: Mapping[str, ProviderUnavailable]) -> None:
+        """Log once when a provider stops answering and once when it recovers; half an answer is neither."""
+        for provider in failing.keys() - answered - self._silent:
             self._silent.add(provider)
-            log.warning("provider %s does not answer (%s)", provider, error.code)
-
-    def _note_answer(self, provider: str) -> None:
-        if provider in self._silent:
+            log.warning("provider %s does not answer (%s)", provider, failing[provider].code)
+        for provider in self._silent & answered - failing.keys():
             self._silent.discard(provider)
             log.info("provider %s answers again", provider)
+
+    async def _show_silence(self, job: Job) -> None:
+        """Its card tells since when nothing was heard; more is not known, and nothing is concluded from it."""
+        if job.card_message is not None and job.handle is not None:
+            await self._show(MessageRef(notices.job_place(job), job.card_message), job)
 
     def _provider(self, job: Job) -> Provider:
         provider = self._training.providers.get(job.provider)
@@ -124,12 +141,22 @@ class Watch:
         if job.cancel_requested and not status.state.ended:
             await provider.cancel(job.handle)
             status = await provider.status(job.handle)
+        if not status.lost and not status.state.ended:
+            await self._not_told_yet(job)
         if status.lost and not status.state.ended:
             await self._next_attempt(job, provider, status)
         elif status.state.ended:
             await self._ended(job, provider, status)
         else:
             await self._progress(job, status)
+
+    async def _not_told_yet(self, job: Job) -> None:
+        """After a restore: a job that runs cannot have been told as ended, so its end will be news."""
+        key = end_key(job)
+        if self._held and key in self._held:
+            async with self._database.transaction() as session:
+                await outbox.release(session, key)
+            self._held.discard(key)
 
     async def _next_attempt(self, job: Job, provider: Provider, status: Status) -> None:
         if job.cancel_requested:
@@ -163,7 +190,7 @@ class Watch:
                     return
             elif progress != job.progress or status.word != job.word:
                 await jobs.note(session, job.id, progress=progress, word=status.word)
-            else:
+            elif status.heartbeat_age is None or status.heartbeat_age < _QUIET:
                 return
         job.state, job.word, job.progress = status.state.value, status.word, progress
         if job.card_message is not None:
@@ -202,8 +229,9 @@ class Watch:
                     validation_after=after,
                 )
             payload = {"job": job.id}
-            await notices.edit(session, fresh, f"job:{job.id}:card:{state.value}", "job", payload)
-            await notices.push(session, fresh, f"job:{job.id}:done", "done", payload)
+            await notices.edit(session, fresh, f"job:{job.id}:card:{state.value}:{fresh.run}", "job", payload)
+            if not await outbox.doubt(session, end_key(fresh)):
+                await notices.push(session, fresh, end_key(fresh), "done", payload)
         log.info("job %s %s", job.id, state.value)
         self._wake_notices()
 
@@ -221,5 +249,9 @@ def progress_of(status: Status) -> dict[str, Any]:
         "validation_loss": list(status.validation_loss) if status.validation_loss else None,
     }
     if status.heartbeat_age is not None:
-        facts["heard"] = now().timestamp() - status.heartbeat_age
+        # In whole seconds: the same heartbeat seen twice is no news.
+        facts["heard"] = round(now().timestamp() - status.heartbeat_age)
+    elif not status.state.ended:
+        # Where nothing beats, the answer itself is the sign of life.
+        facts["heard"] = now().timestamp() // _ANSWERS_KEPT * _ANSWERS_KEPT
     return facts

@@ -171,6 +171,22 @@ class OpenCatalogue(Protocol):
         ...
 
 
+@runtime_checkable
+class Resumable(Protocol):
+    """A provider whose failed and cancelled jobs can go on from a checkpoint."""
+
+    async def checkpoint(self, handle: str) -> int | None:
+        """The step of the newest checkpoint; None if there is none."""
+        ...
+
+    async def reopen(self, handle: str, attempt: int) -> int:
+        """Set aside how a job ended; return the number of the attempt to submit, ``attempt`` or a later one.
+
+        Raises :class:`finetune.errors.ProviderError` ``job_runs`` or ``job_succeeded``. Repeating it is harmless.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A stretch of a row as a model reads it. ``learned``: its loss counts; ``cut``: it is past the token limit."""
@@ -188,6 +204,11 @@ class Template(Protocol):
     async def pieces(self, base: str, messages: Sequence[Mapping[str, str]], max_tokens: int) -> Sequence[Piece]:
         """The conversation in the base's template. Raises :class:`finetune.errors.ProviderError`."""
         ...
+
+
+def resumable(provider: object) -> Resumable | None:
+    """The provider as one whose jobs can go on, if it is one."""
+    return provider if isinstance(provider, Resumable) else None
 
 
 def base_of(provider: Provider, identifier: str) -> Base | None:

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from finetune.jobs import ENDED, OPEN, JobState, check_transition
+from finetune.jobs import ENDED, OPEN, InvalidTransition, JobState, check_transition
 from storage.clock import now
 from storage.tables import Job, JobEvent
 
@@ -74,6 +74,24 @@ async def move(session: AsyncSession, job_id: int, before: JobState, after: JobS
     if attempt is None:
         return False
     session.add(JobEvent(job_id=job_id, at=now(), state=after.value, word=word, attempt=attempt))
+    return True
+
+
+async def reopen(session: AsyncSession, job: Job, attempt: int, word: str, **values: Any) -> bool:
+    """Have an ended job go on as this attempt; False if somebody else was first. Leaves an event."""
+    before = JobState(job.state)
+    if not before.resumable:
+        raise InvalidTransition(f"{before} -> {JobState.QUEUED}")
+    fresh: dict[str, Any] = {"handle": None, "cancel_requested": False, "failure": None, "ended_at": None}
+    result = await session.execute(
+        update(Job)
+        .where(Job.id == job.id, Job.state == before.value, Job.run == job.run)
+        .values(state=JobState.QUEUED.value, word=word, attempt=attempt, run=job.run + 1, **fresh, **values)
+        .returning(Job.id)
+    )
+    if result.scalar() is None:
+        return False
+    session.add(JobEvent(job_id=job.id, at=now(), state=JobState.QUEUED.value, word=word, attempt=attempt))
     return True
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
@@ -49,6 +49,41 @@ async def settle(session: AsyncSession, row_id: int, state: str, message: str | 
 async def postpone(session: AsyncSession, row_id: int, due_at: datetime) -> None:
     """Surely not sent: try again later."""
     await session.execute(update(OutboxRow).where(OutboxRow.id == row_id).values(state="pending", due_at=due_at))
+
+
+async def hold(session: AsyncSession, row: OutboxRow) -> None:
+    """Keep a place for a push that may have been sent already; where there is one of the same key, that stays."""
+    row.state = "held"
+    await add(session, row)
+
+
+async def held(session: AsyncSession) -> set[str]:
+    """The keys of all such places."""
+    return set(await session.scalars(select(OutboxRow.key).where(OutboxRow.state == "held")))
+
+
+async def release(session: AsyncSession, key: str) -> None:
+    """It cannot have been sent: the fact that it tells has not come yet."""
+    await session.execute(delete(OutboxRow).where(OutboxRow.key == key, OutboxRow.state == "held"))
+
+
+async def doubt(session: AsyncSession, key: str) -> bool:
+    """It may have been sent, so it is not sent now. False if no place was kept for it."""
+    result = await session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.key == key, OutboxRow.state == "held")
+        .values(state="unknown")
+        .returning(OutboxRow.id)
+    )
+    return result.scalar() is not None
+
+
+async def withdraw(session: AsyncSession, key: str) -> None:
+    """What it tells is no longer so: it is neither sent nor told later."""
+    open_states = ("pending", "unknown", "held")
+    await session.execute(
+        update(OutboxRow).where(OutboxRow.key == key, OutboxRow.state.in_(open_states)).values(state="withdrawn")
+    )
 
 
 async def left_sending(session: AsyncSession) -> list[OutboxRow]:

@@ -85,9 +85,10 @@ async def spent_by(session: AsyncSession, digest: str, person_id: int) -> bool:
     return row is not None and row.spent_at is not None and row.person_id == person_id
 
 
-async def withdraw_unspent(session: AsyncSession, purpose: str) -> None:
-    """Forget codes of a purpose that nobody used."""
-    await session.execute(delete(Code).where(Code.purpose == purpose, Code.spent_at.is_(None)))
+async def withdraw_unspent(session: AsyncSession, purpose: str, person_id: int | None = None) -> None:
+    """Forget codes of a purpose that nobody used: all, or those of a person."""
+    query = delete(Code).where(Code.purpose == purpose, Code.spent_at.is_(None))
+    await session.execute(query if person_id is None else query.where(Code.person_id == person_id))
 
 
 async def add_session(session: AsyncSession, row: WebSession) -> None:

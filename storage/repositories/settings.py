@@ -1,5 +1,6 @@
 """Small facts of the installation itself."""
 
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.tables import Setting
@@ -17,9 +18,10 @@ async def put(session: AsyncSession, name: str, value: str) -> None:
 
 
 async def first(session: AsyncSession, name: str, value: str) -> str:
-    """The fact as first stored: ``value`` only if there was none."""
+    """The fact as first stored: ``value`` only if there was none. Of two that come at once, both get the same."""
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    await session.execute(insert(Setting).values(name=name, value=value).on_conflict_do_nothing())
     found = await get(session, name)
-    if found is None:
-        await put(session, name, value)
-        return value
+    assert found is not None
     return found

@@ -36,7 +36,20 @@ def run(
 
 def test_help_names_every_command_in_both_languages(tmp_path: Path) -> None:
     english, chinese = run("--help", folder=tmp_path), run("--help", folder=tmp_path, language="zh_CN.UTF-8")
-    for name in ("run", "validate", "convert", "train", "jobs", "chat", "doctor", "init", "signin", "version"):
+    for name in (
+        "run",
+        "validate",
+        "convert",
+        "train",
+        "jobs",
+        "chat",
+        "doctor",
+        "init",
+        "signin",
+        "backup",
+        "restore",
+        "version",
+    ):
         assert f"  {name} " in english.stdout
     assert "逐行检查数据集文件" in chinese.stdout
 
@@ -137,6 +150,43 @@ def test_doctor_says_what_is_there(tmp_path: Path) -> None:
     assert "The database works" in done.stdout
     assert "Telegram is off" in done.stdout
     assert "secret-owner-code" not in done.stdout
+
+
+def test_a_backup_is_made_and_put_back(tmp_path: Path) -> None:
+    nothing = run("backup", folder=tmp_path)
+    assert nothing.returncode == 1
+    assert "no database to keep" in nothing.stderr
+    assert run("jobs", folder=tmp_path).returncode == 0
+    (tmp_path / "data" / "files" / "ab").mkdir(parents=True)
+    (tmp_path / "data" / "files" / "ab" / ("ab" * 32)).write_bytes(b"kept")
+    with FolderLock(tmp_path / "data"):
+        made = run("backup", "out.tar", folder=tmp_path)
+        assert made.returncode == 0, made.stderr
+        assert run("backup", "out.tar", folder=tmp_path).returncode == 1
+        running = run("restore", "out.tar", "--force", folder=tmp_path)
+    assert running.returncode == 1
+    assert f"process {os.getpid()}" in running.stderr
+    assert stat.S_IMODE((tmp_path / "out.tar").stat().st_mode) == 0o600
+    refused = run("restore", "out.tar", folder=tmp_path)
+    assert refused.returncode == 1
+    assert "--force" in refused.stderr
+    forced = run("restore", "out.tar", "--force", folder=tmp_path)
+    assert forced.returncode == 0, forced.stderr
+    assert len(list((tmp_path / "data").glob("before-restore-*/tuneteller.db"))) == 1
+    moved = run("restore", "out.tar", folder=tmp_path, TUNETELLER_DATA_DIR="elsewhere", language="zh_CN.UTF-8")
+    assert moved.returncode == 0, moved.stderr
+    assert "已恢复到" in moved.stdout
+    assert (tmp_path / "elsewhere" / "files" / "ab" / ("ab" * 32)).read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"no archive", "is no archive"), (None, "There is no file")])
+def test_what_is_no_backup_is_refused(tmp_path: Path, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "x.tar").write_bytes(content)
+    done = run("restore", "x.tar", folder=tmp_path)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_wrong_flag_starts_nothing(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ class Trainings:
     silent: bool = False
     refuses: ProviderError | None = None
     lose_next_reply: bool = False
+    checkpoint: int | None = None
     submitted: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def until_started(self, count: int) -> None:
@@ -127,6 +128,14 @@ class ScriptedProvider:
         self.world.cancelled.append(handle)
         status = self.world.statuses[handle]
         self.world.statuses[handle] = replace(status, state=JobState.CANCELLED, word="cancelled")
+
+    async def checkpoint(self, handle: str) -> int | None:
+        self._answer()
+        return self.world.checkpoint
+
+    async def reopen(self, handle: str, attempt: int) -> int:
+        self._answer()
+        return attempt
 
     @asynccontextmanager
     async def endpoint(self, model: str) -> AsyncIterator[Endpoint]:

@@ -1,6 +1,7 @@
 """The life of a job, from the confirm card to the one notice, whatever dies in between."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from bot.chat.errors import Throttled, Unavailable, Unconfirmed
 from bot.chat.events import Press
 from bot.chat.places import MessageRef
 from finetune.errors import ProviderError
-from storage.repositories import jobs
+from storage.repositories import datasets, jobs
+from storage.repositories.datasets import Content
 from tests.fakes.model import ModelStandIn
 from tests.fakes.platform import Someone
 from tests.services.world import World
@@ -275,3 +277,129 @@ async def test_an_ended_job_is_stored_with_its_model(world: World) -> None:
     assert model.sampling == {"temperature": 0.5, "max_tokens": 64}
     async with world.app.core.database.transaction() as session:
         assert [event.state for event in await jobs.events(session, 1)][-1] == "succeeded"
+
+
+async def test_rerun_takes_the_version_of_then_and_may_start_at_once(world: World) -> None:
+    ann = await world.owner()
+    await world.uploaded(ann)
+    await ann.says("/train --epochs 4 --seed 7 --yes")
+    await world.trainings.until_started(1)
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    assert world.app is not None
+    async with world.app.core.database.transaction() as session:
+        first = await jobs.get(session, 1)
+        assert first is not None
+        # The dataset has gone on since: a newer version is the current one.
+        dataset = await datasets.get(session, 1)
+        assert dataset is not None
+        _, version = await datasets.version(session, first.dataset_version_id)
+        await datasets.add_version(session, dataset, Content("0" * 64, "0" * 64, "newer.jsonl", None, version.report))
+    await ann.says("/rerun 1 --yes")
+    await world.trainings.until_started(2)
+    async with world.app.core.database.transaction() as session:
+        second = await jobs.get(session, 2)
+    assert second is not None
+    for name in ("dataset_version_id", "data_digest", "seed", "hyperparameters", "base", "validation_share", "name"):
+        assert getattr(first, name) == getattr(second, name)
+    assert f"Seed 7 · data {first.data_digest[:12]}" in world.chats.text()
+
+
+async def test_rerun_says_when_the_data_are_gone(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    assert world.app is not None
+    async with world.app.core.database.transaction() as session:
+        dataset = await datasets.get(session, 1)
+        assert dataset is not None
+        await datasets.delete(session, dataset)
+    await ann.says("/rerun_1")
+    await world.chats.until(lambda: "was deleted" in world.chats.text())
+    await ann.says("/rerun 1 --epochs 9")
+    await world.chats.until(lambda: "takes its number and --yes only" in world.chats.text())
+    assert len(world.trainings.started) == 1
+
+
+async def test_a_failed_job_goes_on_as_its_next_attempt_and_tells_its_second_end(world: World) -> None:
+    ann = await world.owner()
+    world.trainings.checkpoint = 4
+    await world.running(ann)
+    world.trainings.fail("out_of_memory")
+    await world.chats.until(lambda: world.titles("Ann: job 1 (teller) failed"))
+    await ann.presses("Go on from the checkpoint")
+    await world.trainings.until_started(2)
+    assert [attempt for _, attempt in world.trainings.started] == [1, 2]
+    assert len({key for key, _ in world.trainings.started}) == 1
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done") and world.titles("Job 1 · teller · done"))
+    assert len(world.titles("is done")) == 1
+    assert world.app is not None
+    async with world.app.core.database.transaction() as session:
+        states = [(event.state, event.attempt) for event in await jobs.events(session, 1)]
+    assert ("failed", 1) in states
+    assert ("queued", 2) in states
+    assert states[-1] == ("succeeded", 2)
+
+
+async def test_resume_twice_starts_one_attempt(world: World) -> None:
+    ann = await world.owner()
+    world.trainings.checkpoint = 4
+    await world.running(ann)
+    world.trainings.fail("out_of_memory")
+    await world.chats.until(lambda: world.titles("Ann: job 1 (teller) failed"))
+    number, button = ann.button("Go on from the checkpoint")
+    await asyncio.gather(press(world, ann, number, button.token), ann.says("/resume 1"))
+    await world.chats.until(lambda: "has not ended" in world.chats.text() or len(world.trainings.started) == 2)
+    await world.trainings.until_started(2)
+    assert world.app is not None
+    await world.app.watch.look()
+    assert [attempt for _, attempt in world.trainings.started] == [1, 2]
+
+
+async def test_resume_is_honest_where_there_is_nothing_to_go_on_from(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    await ann.says("/resume_1")
+    await world.chats.until(lambda: "Job 1 has not ended" in world.chats.text())
+    world.trainings.fail("out_of_memory")
+    await world.chats.until(lambda: world.titles("Ann: job 1 (teller) failed"))
+    await ann.says("/resume_1")
+    await world.chats.until(lambda: "left no checkpoint" in world.chats.text())
+    assert len(world.trainings.started) == 1
+
+
+async def test_a_silent_job_is_shown_as_silent_and_never_as_failed(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    for key, status in world.trainings.statuses.items():
+        world.trainings.statuses[key] = replace(status, heartbeat_age=3 * 3600.0)
+    await world.chats.until(lambda: "No sign of life for 3.0 h" in world.chats.text())
+    await ann.says("/jobs")
+    await world.chats.until(lambda: "silent for 3.0 h" in world.chats.text())
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    assert not world.titles("failed")
+
+
+async def test_a_provider_that_stops_answering_is_logged_once_and_once_when_it_is_back(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    await ann.says("/train --preset light --yes")
+    await world.chats.until(lambda: "1 job is before it" in world.chats.text())
+    assert world.app is not None
+    caplog.set_level("INFO", "bot.services.watch")
+    world.trainings.silent = True
+    for _ in range(5):
+        await world.app.watch.look()
+    world.trainings.silent = False
+    for _ in range(5):
+        await world.app.watch.look()
+    told = [record.getMessage() for record in caplog.records if "answer" in record.getMessage()]
+    assert [line.split(" (")[0] for line in told] == [
+        "provider scripted does not answer",
+        "provider scripted answers again",
+    ]

@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+from pydantic import SecretStr
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from bot.answering.clock import Clock
@@ -44,17 +45,19 @@ class World:
         links: str = "",
         clock: Clock | None = None,
         thoughts: bool = False,
+        database: str | None = None,
     ) -> None:
         self.chats = Chats()
         self.trainings = Trainings()
         self.endpoint = endpoint
         self._repeatable = repeatable
         self._progress = progress
-        self._settings = Settings(  # type: ignore[call-arg]
+        self.settings = Settings(  # type: ignore[call-arg]
             TUNETELLER_DATA_DIR=folder,
             TUNETELLER_WEB_PORT=0,
             TUNETELLER_LINK_HOSTS=links,
             TUNETELLER_SHOW_THOUGHTS=thoughts,
+            DATABASE_URL=None if database is None else SecretStr(database),
         )
         self._clock = clock
         self.app: App | None = None
@@ -64,7 +67,7 @@ class World:
         """Start a bot."""
         self.platform = ScriptedPlatform(self.chats, repeatable=self._repeatable, progress=self._progress)
         provider = ScriptedProvider(self.trainings, self.endpoint)
-        self.app = App(self._settings, {provider.name: provider}, [self.platform], watch_period=0.02, clock=self._clock)
+        self.app = App(self.settings, {provider.name: provider}, [self.platform], watch_period=0.02, clock=self._clock)
         await self.app.start()
 
     async def kill(self) -> None:

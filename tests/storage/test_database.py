@@ -10,8 +10,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, select, text
 
-from storage.database import Database, DatabaseProblem, alembic_config, database_url
-from storage.repositories import albums, datasets, people, settings
+from storage.database import Database, DatabaseProblem, alembic_config, database_url, upgrade
+from storage.repositories import albums, datasets, jobs, people, settings
 from storage.tables import Person, Setting, Table
 
 
@@ -147,6 +147,39 @@ async def test_an_earlier_revision_with_rows_is_brought_up(database_url: str) ->
             (1, "", None),
             (2, "", None),
         ]
+    await found.close()
+
+
+async def test_jobs_of_the_fourth_revision_are_told_what_they_were_made_for(database_url: str) -> None:
+    found = Database(database_url)
+    lines = (
+        "INSERT INTO people (id, name, role, created_at) VALUES (1, 'Ann', 'trainer', '2026-03-01 12:30:00')",
+        "INSERT INTO datasets (id, owner_id, name, created_at) VALUES (7, 1, 'old', '2026-03-01 12:30:00')",
+        (
+            "INSERT INTO dataset_versions (id, dataset_id, number, source_digest, canonical_digest, report, created_at)"
+            " VALUES (1, 7, 1, 'a', 'b', '{}', '2026-03-01 12:30:00')"
+        ),
+        (
+            "INSERT INTO jobs (id, key, person_id, language, platform, chat, thread, place_kind, dataset_version_id,"
+            " provider, base, preset, name, seed, validation_share, hyperparameters, line, plan, state, word, attempt,"
+            " cancel_requested, progress, created_at) VALUES (1, 'job-1', 1, 'en', 'chats', 'ann', '', 'private', 1,"
+            " 'local', 'base', 'standard', 'old', 42, 0.1, '{}', '/train', '{}', 'running', '', 2, false, '{}',"
+            " '2026-03-01 12:30:00')"
+        ),
+    )
+
+    def at_the_fourth(connection: Connection) -> None:
+        upgrade(connection, "0004")
+        for line in lines:
+            connection.execute(text(line))
+
+    async with found.connection() as connection:
+        await connection.run_sync(at_the_fourth)
+    await found.migrate()
+    async with found.transaction() as session:
+        job = await jobs.get(session, 1)
+        assert job is not None
+        assert (job.data_digest, job.run, job.attempt) == ("b", 1, 2)
     await found.close()
 
 

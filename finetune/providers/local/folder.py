@@ -5,6 +5,7 @@ other; ``heartbeat.json`` is replaced all the time; ``result.json`` is created o
 ``cancel`` is a wish. A lock file, held by the living trainer, tells whether it is alive.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _CLAIM = re.compile(r"claim-(\d+)")
+_CHECKPOINT = re.compile(r"ckpt-\d+-(\d+)")
 _LOCK = re.compile(r"attempt-(\d+)\.lock")
 
 
@@ -83,6 +85,33 @@ class JobFolder:
     def fenced(self, attempt: int) -> bool:
         """Whether a later attempt has begun, so that this one must stop."""
         return any(number > attempt for number in self._numbers(_CLAIM))
+
+    def next_attempt(self, least: int) -> int:
+        """The number of an attempt that no trainer took, and none after it."""
+        return max([least - 1, *self._numbers(_CLAIM)]) + 1
+
+    def checkpoint(self) -> int | None:
+        """The step of the furthest checkpoint."""
+        found = (_CHECKPOINT.fullmatch(entry.name) for entry in self.path.iterdir())
+        return max((int(match[1]) for match in found if match), default=None)
+
+    def reopen(self) -> None:
+        """Set aside how it ended, so that a later attempt may begin."""
+        # The wish first: without a result and with the wish, the next attempt would end at once.
+        (self.path / "cancel").unlink(missing_ok=True)
+        result = self.path / "result.json"
+        with contextlib.suppress(FileNotFoundError):
+            result.rename(self.path / f"result-before-{self.next_attempt(1)}.json")
+
+    def move(self, manifest: Mapping[str, Any]) -> None:
+        """Follow files that lie elsewhere now; what they must hold stays as it was first written."""
+        before = self.manifest()
+        after = {**before, "data_dir": manifest["data_dir"]}
+        for name in ("training", "validation"):
+            if before[name] is not None and manifest[name] is not None:
+                after[name] = {**before[name], "path": manifest[name]["path"]}
+        if after != before:
+            _replace(self.path / "manifest.json", after)
 
     @contextmanager
     def locked(self, attempt: int) -> Iterator[int | None]:

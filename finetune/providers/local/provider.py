@@ -81,6 +81,14 @@ class LocalProvider:
         """Wish for the end; where no trainer lives to fulfil it, write it down at once."""
         await asyncio.to_thread(self._cancel, handle)
 
+    async def checkpoint(self, handle: str) -> int | None:
+        """The step after which a job can go on. Raises :class:`ProviderError` ``job_missing``."""
+        return await asyncio.to_thread(lambda: self._folder(handle).checkpoint())
+
+    async def reopen(self, handle: str, attempt: int) -> int:
+        """Set aside how a job ended. Raises :class:`ProviderError` ``job_missing``, ``job_runs``, ``job_succeeded``."""
+        return await asyncio.to_thread(self._reopen, handle, attempt)
+
     @asynccontextmanager
     async def endpoint(self, model: str) -> AsyncIterator[Endpoint]:
         """Where a base or a tuned model answers, for as long as it is held.
@@ -138,9 +146,10 @@ class LocalProvider:
     def _submit(self, job: FineTune, attempt: int) -> None:
         bases.require(bases.TRAINING_MODULES)
         source = bases.locate(job.base)
-        folder = self.write_manifest(job, source)
-        if folder.result() is not None or folder.claimed(attempt):
+        folder = JobFolder(self._data_dir / "jobs" / job.key)
+        if folder.exists() and (folder.result() is not None or folder.claimed(attempt)):
             return
+        self.write_manifest(job, source)
         command = [self._python, "-m", "finetune.providers.local.trainer", str(folder.path)]
         with folder.locked(attempt) as lock, (folder.path / "crash.txt").open("ab") as errors:
             if lock is None:
@@ -168,6 +177,9 @@ class LocalProvider:
             planning.check_disk(source, self._data_dir)
             tuning = {"checkpoint_seconds": self._checkpoint_seconds}
             folder.write_manifest({**_manifest(job, source, self._data_dir), "tuning": tuning})
+        elif not folder.alive():
+            # The data folder may have been moved, or put back from a backup somewhere else.
+            folder.move(_manifest(job, source, self._data_dir))
         return folder
 
     def _cancel(self, handle: str) -> None:
@@ -175,6 +187,15 @@ class LocalProvider:
         folder.cancel()
         if not folder.alive():
             folder.write_result({"outcome": "cancelled"})
+
+    def _reopen(self, handle: str, attempt: int) -> int:
+        folder = self._folder(handle)
+        if folder.alive():
+            raise ProviderError("job_runs", job=handle)
+        if (folder.result() or {}).get("outcome") == "succeeded":
+            raise ProviderError("job_succeeded", job=handle)
+        folder.reopen()
+        return folder.next_attempt(attempt)
 
     def _identify(self, model: str) -> tuple[bases.Source, str]:
         """The base of a model and the name under which its server knows it."""

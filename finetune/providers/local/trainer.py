@@ -95,7 +95,7 @@ def run(folder: JobFolder, attempt: int) -> int:
         return SAVED
     folder.write_result({**outcome, "attempt": attempt, "peak_rss": peak_rss(), "time": time.time()})
     log(f"ended: {outcome['outcome']}")
-    if outcome["outcome"] != "failed":
+    if outcome["outcome"] == "succeeded":
         for path in folder.path.glob("ckpt-*"):
             shutil.rmtree(path, ignore_errors=True)
     return 0

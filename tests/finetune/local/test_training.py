@@ -103,6 +103,27 @@ async def test_cancel_ends_a_running_and_a_dead_training(
     assert (await provider.status("dead")).state is JobState.CANCELLED
 
 
+async def test_a_cancelled_training_goes_on_to_the_same_end(
+    provider: LocalProvider, tuned: Tuned, data_dir: Path
+) -> None:
+    job = renamed(tuned.job, "reopened")
+    await provider.submit(job, 1)
+    await helpers.reached(provider, job.key, 2)
+    await provider.cancel(job.key)
+    assert (await helpers.ended(provider, job.key)).state is JobState.CANCELLED
+    step = await provider.checkpoint(job.key)
+    assert step is not None
+    assert step >= 2
+    attempt = await provider.reopen(job.key, 2)
+    assert attempt == 2
+    await provider.submit(job, attempt)
+    finished = await helpers.ended(provider, job.key)
+    assert finished.state is JobState.SUCCEEDED
+    assert finished.losses == tuned.status.losses
+    assert f"goes on after step {step}" in (await provider.log(job.key)).decode()
+    assert await provider.checkpoint(job.key) is None
+
+
 async def _word(provider: LocalProvider, key: str, *words: str) -> bool:
     return (await provider.status(key)).word in words
 
