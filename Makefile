@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup setup-dev run test check format nightly benchmarks pictures lock clean
+.PHONY: help setup setup-dev run test check format nightly crash benchmarks pictures lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -21,6 +21,9 @@ test: setup-dev ## run the whole test suite
 
 nightly: setup-dev ## judge some hundred thousand odd lines in every way (half an hour)
 	TUNETELLER_FUZZ=5000 TUNETELLER_FUZZ_FILES=20000 $(BIN)/python -m pytest -q --timeout 0 tests/finetune/datasets
+
+crash: setup-dev ## cut the bot's power a thousand times (hours)
+	TUNETELLER_KILLS=1000 $(BIN)/python -m pytest -q --timeout 0 tests/crash
 
 check: setup-dev ## format, lint, types, import rules, translations
 	@scripts/check

@@ -29,7 +29,7 @@ async def cuts(bot: Bot, telegram: TelegramStandIn, dice: random.Random) -> None
         bot.kill()
 
 
-@pytest.mark.timeout(120 + 12 * KILLS)
+@pytest.mark.timeout(240 + 12 * KILLS)
 async def test_whenever_the_power_is_cut(tmp_path: Path) -> None:
     seed = random.randrange(1_000_000)  # noqa: S311 - printed, so that a failure can be repeated
     print("seed", seed)  # noqa: T201 - pytest shows it when the test fails
