@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ KEY = re.compile(r"[a-z0-9-]{1,48}")
 MODEL = re.compile(r"local:(?P<slug>[a-z0-9.-]+):(?P<key>[a-z0-9-]{1,48})")
 # Adapters loaded with a server beside the one asked for, the newest first: each costs some megabytes.
 ADAPTERS_KNOWN = 8
+LEAVE_SECONDS = 15.0
 SUBMIT_SECONDS = 20.0
 
 
@@ -87,6 +88,12 @@ class LocalProvider:
 
     async def reopen(self, handle: str, attempt: int) -> int:
         """Set aside how a job ended. Raises :class:`ProviderError` ``job_missing``, ``job_runs``, ``job_succeeded``."""
+        folder = self._folder(handle)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                # A trainer that wrote down its end still gives its memory back: it has no event to wait for from here.
+                while folder.result() is not None and folder.alive():  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
         return await asyncio.to_thread(self._reopen, handle, attempt)
 
     @asynccontextmanager
