@@ -13,6 +13,7 @@ from gguf import GGUFReader, GGUFWriter
 from openai import AsyncOpenAI
 
 from finetune.providers.local import LocalProvider
+from finetune.providers.local.folder import JobFolder
 from finetune.providers.provider import Endpoint, Status
 
 PATIENCE = 180.0
@@ -26,14 +27,21 @@ async def until(fact: Callable[[], Awaitable[bool]], patience: float = PATIENCE)
             await asyncio.sleep(0.02)
 
 
-async def ended(provider: LocalProvider, key: str) -> Status:
-    """The status of a job once its trainer is gone."""
+async def ended(provider: LocalProvider, key: str, *, gone: bool = True) -> Status:
+    """The status of a job once it has ended and (``gone``) its trainer has left."""
 
     async def over() -> bool:
         status = await provider.status(key)
         return status.state.ended or status.lost
 
     await until(over)
+    if gone:
+        folder = JobFolder(provider._data_dir / "jobs" / key)
+
+        async def left() -> bool:
+            return not folder.alive()
+
+        await until(left)
     return await provider.status(key)
 
 
