@@ -108,13 +108,13 @@ async def test_a_cancelled_training_goes_on_to_the_same_end(
 ) -> None:
     job = renamed(tuned.job, "reopened")
     await provider.submit(job, 1)
-    await helpers.reached(provider, job.key, 2)
+    await helpers.reached(provider, job.key, 1)
     await provider.cancel(job.key)
     # At once, while the trainer is still leaving: nobody waits for that who taps Resume.
     assert (await helpers.ended(provider, job.key, gone=False)).state is JobState.CANCELLED
     step = await provider.checkpoint(job.key)
     assert step is not None
-    assert step >= 2
+    assert step >= 1
     attempt = await provider.reopen(job.key, 2)
     assert attempt == 2
     await provider.submit(job, attempt)
