@@ -1,15 +1,21 @@
-"""How well answers stream: ``python -m benchmarks.streaming [--conversations 1 30 100 300] [--kinds private group]``.
+"""How well answers stream: ``python -m benchmarks.streaming [--conversations 1 30 100 300] [--kinds …]``.
 
 The real bot (all of it, in a process of its own) between a model server that generates 30 tokens a second for every
 question at once, and a stand-in of the Bot API over HTTP that enforces Telegram's pace (a message a second to a chat,
 20 a minute to a group, 30 a second in all) and answers a share of calls 429, 1 to 5 seconds, for no reason.
 
 Prints for each case: **staleness**, the mean time from a character's generation to its being shown, beside the least
-that any schedule within the limits can reach (see :mod:`benchmarks.streaming_oracle`); calls that were answered 429
-for being too early; last words that never came, or came twice; how late last words came after the moment from which
-the chat, if it stood alone, could have taken them; the time from an answer's first token to its first words; calls
-made for each that the oracle makes; processor seconds for each 1,000 tokens; memory for each conversation. And, under
-the same limits in a simulated time, how others would have fared (see :mod:`benchmarks.streaming_peers`).
+that the limits allow to somebody who knows every token beforehand (:mod:`benchmarks.streaming_oracle`) and meets the
+storm as everybody does (:mod:`benchmarks.streaming_storm`; in brackets, what knowing each refusal beforehand would
+allow); calls that were answered 429 for being too early; last words that never came, or came twice; how late last
+words came after the moment from which the platform allowed them in a chat that stands alone (the last token, the
+pause since the last call, the end of the last wait that it was told); the time from an answer's first token to its
+first words; calls made for each that the oracle makes; processor seconds for each 1,000 tokens; memory for each
+conversation. And, under the same limits in a simulated time, how others would have fared (see
+:mod:`benchmarks.streaming_peers`).
+
+The kind ``discord`` plays the same there: 5 messages and 5 edits in 5 seconds to a channel, 50 calls a second in all,
+told in headers.
 """
 
 import argparse
@@ -18,6 +24,7 @@ import json
 import os
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,15 +33,20 @@ import aiohttp
 import numpy as np
 import psutil
 
+from benchmarks.streaming_bot import channel_of
 from benchmarks.streaming_model import token
 from benchmarks.streaming_oracle import Answer, Bound, bound
 from benchmarks.streaming_peers import POLICIES, play, staleness
+from benchmarks.streaming_storm import bound as storm_bound
+from tests.fakes.discord import Channel, DiscordStandIn, Limits, Person
 
 RATE = 30.0
 PER_SECOND = 30
-SPACING = {"private": 1.1, "group": 3.1}
+# Of Discord it is 5 edits in 5 seconds to a channel; that they may come together is not granted to the oracle there.
+SPACING = {"private": 1.1, "group": 3.1, "discord": 1.0}
+ALL = {"private": PER_SECOND, "group": PER_SECOND, "discord": 50}
 # Each answer fits one message.
-CHARACTERS = 3600
+CHARACTERS = {"private": 3600, "group": 3600, "discord": 1800}
 STARTS_PER_SECOND = 10
 FIRST_WORDS = 1.2
 SHOWN = ("sendMessage", "editMessageText")
@@ -57,15 +69,19 @@ class Case:
     @property
     def width(self) -> int:
         """Characters of a token."""
-        return max(1, CHARACTERS // self.tokens)
+        return max(1, CHARACTERS[self.kind] // self.tokens)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One conversation: generation times of characters, and calls that showed so many of them."""
+    """One conversation: generation times of characters, and calls that showed so many of them.
+
+    ``told``: when the storm refused a call, and for how many seconds; ``shut``: see :func:`_shut`.
+    """
 
     generated: Any
     calls: list[tuple[float, int]]
+    told: list[tuple[float, int]]
     shut: tuple[tuple[float, float], ...]
     finals: int
 
@@ -188,14 +204,89 @@ class Run:
                 for call in mine
                 if call["verdict"] == "ok" and whole.startswith(call["text"])
             ]
+            told = [(call["arrived"], call["retry_after"]) for call in mine if call["verdict"] == "storm"]
             shut = _shut(start, mine, SPACING[self.case.kind])
             messages = [call for call in mine if call["verdict"] == "ok" and call["text"] == whole]
-            found.append(Seen(moments, shown, shut, len({call["message"] for call in messages})))
+            found.append(Seen(moments, shown, told, shut, len({call["message"] for call in messages})))
+        return found
+
+
+class DiscordRun(Run):
+    """The same on Discord: its limits told in headers, which the library obeys; a stand-in in this very process."""
+
+    async def play(self) -> list[Seen]:
+        """Ask every conversation its question, wait for all last words, and read what was shown when."""
+        case = self.case
+        model = await _process("-m", "benchmarks.streaming_model", "--rate", str(RATE), "--width", str(self._width))
+        address = json.loads(await _line(model))["address"]
+        limits = Limits(5, 5.0, everywhere=ALL["discord"], storm=case.storm)
+        async with DiscordStandIn() as discord, aiohttp.ClientSession() as session:
+            people = [discord.person(number, f"P{number}", "en-US") for number in range(1, case.conversations + 1)]
+            for number, person in enumerate(people, start=1):
+                discord.channels[channel_of(number)] = Channel(channel_of(number), recipient=person.id)
+            environment = {
+                "TUNETELLER_DATA_DIR": str(self._folder),
+                "TUNETELLER_WEB_PORT": "0",
+                "TUNETELLER_LOG_LEVEL": "error",
+                "DISCORD_BOT_TOKEN": discord.token,
+                "DISCORD_API_BASE": discord.api_base,
+            }
+            command = ("-m", "benchmarks.streaming_bot", address, str(self._tokens), str(len(people)), "0", "discord")
+            bot = await _process(*command, environment=environment)
+            try:
+                assert "ready" in await _line(bot)
+                await discord.wait_for(lambda: discord.gateway.connected, 60)
+                discord.limits = limits
+                await self._ask(discord, people, psutil.Process(bot.pid))
+                async with session.get(f"{address}/log") as response:
+                    return self._shown(discord, await response.json())
+            finally:
+                for process in (bot, model):
+                    assert process.stdin is not None
+                    process.stdin.close()
+                    await process.wait()
+
+    async def _ask(self, discord: DiscordStandIn, people: list[Person], process: psutil.Process) -> None:
+        await asyncio.sleep(2)
+        self.idle_memory = process.memory_info().rss
+        before = sum(process.cpu_times()[:2])
+        for number, person in enumerate(people, start=1):
+            await person.says(f"question {number}")
+            await asyncio.sleep(1 / STARTS_PER_SECOND)
+        whole = self._whole()
+        while not all(any(shown.body["content"] == whole for shown in discord.messages(each)) for each in people):
+            await asyncio.sleep(0.5)
+            self.peak_memory = max(self.peak_memory, process.memory_info().rss)
+        self.cpu = sum(process.cpu_times()[:2]) - before
+        await asyncio.sleep(6)
+
+    def _shown(self, discord: DiscordStandIn, begun: dict[str, float]) -> list[Seen]:
+        whole = self._whole()
+        calls = [call for call in discord.timeline if call.route in ("POST messages", "PATCH message")]
+        self.earned = sum(call.status == 429 and not call.storm for call in calls)
+        found = []
+        for number in range(1, self.case.conversations + 1):
+            mine = [call for call in calls if call.path.startswith(f"channels/{channel_of(number)}/")]
+            start = begun[f"question {number}"]
+            moments = np.repeat(start + np.arange(self._tokens) / RATE, self._width)[: len(whole)]
+            shown = [
+                (call.at, len(call.body["content"]))
+                for call in mine
+                if call.status == 200 and whole.startswith(call.body["content"])
+            ]
+            plain = [
+                {"verdict": "storm" if call.storm else "ok", "arrived": call.at, "retry_after": call.storm}
+                for call in mine
+                if call.storm or call.status == 200
+            ]
+            messages = [each for each in discord.messages(discord.person(number)) if each.body["content"] == whole]
+            told = [(call.at, round(call.storm)) for call in mine if call.storm]
+            found.append(Seen(moments, shown, told, _shut(start, plain, SPACING["discord"]), len(messages)))
         return found
 
 
 def _shut(start: float, calls: list[dict[str, Any]], spacing: float) -> tuple[tuple[float, float], ...]:
-    """The spans in which the oracle may not call a chat because of the storm.
+    """The spans in which the oracle that knows the storm may not call a chat because of it.
 
     A storm refuses a call, whenever that is made: the oracle meets the same refusals after the same success as the bot
     did, and is granted that it met them as early as the limits allow. So after a success that was followed by refusals
@@ -216,7 +307,9 @@ class Figures:
     """What a case came to."""
 
     staleness: float
+    # To somebody who does not know the storm, and to somebody who does.
     bound: Bound
+    knowing: Bound
     calls: float
     earned: int
     lost: int
@@ -231,11 +324,20 @@ def figures(run: Run, seen: list[Seen]) -> Figures:
     spacing = SPACING[run.case.kind]
     stale = [staleness(each.generated, each.calls) for each in seen]
     answers = [Answer(each.generated, each.shut) for each in seen]
-    least = bound(answers, spacing, PER_SECOND, FIRST_WORDS)
+    knowing = bound(answers, spacing, ALL[run.case.kind], FIRST_WORDS)
+    waits = Counter(wait for each in seen for _, wait in each.told)
+    refused, taken = waits.total(), sum(len(each.calls) for each in seen)
+    least = knowing
+    if refused:
+        shares = {wait: count / refused for wait, count in waits.items()}
+        schedules = [each.generated for each in seen]
+        share = refused / (refused + taken)
+        least = storm_bound(schedules, spacing, ALL[run.case.kind], FIRST_WORDS, share, shares)
     first = [each.calls[0][0] - each.generated[0] for each in seen]
     return Figures(
         staleness=sum(total for total, _ in stale) / max(1, sum(count for _, count in stale)),
         bound=least,
+        knowing=knowing,
         calls=sum(len(each.calls) for each in seen) / len(seen),
         earned=run.earned,
         lost=sum(each.finals == 0 for each in seen),
@@ -247,14 +349,14 @@ def figures(run: Run, seen: list[Seen]) -> Figures:
 
 
 def _late(seen: Seen, spacing: float) -> float:
-    """Seconds from when the chat could have taken the last word to when it came."""
+    """Seconds from when the platform allowed the last word in this chat to when it came."""
     whole = len(seen.generated)
     final = next((at for at, length in seen.calls if length == whole), None)
     if final is None:
         return float("inf")
     before = max((at for at, length in seen.calls if at < final), default=-1e9)
-    shut = max((stop for start, stop in seen.shut if start < final), default=-1e9)
-    return final - max(float(seen.generated[-1]), before + spacing, shut)
+    told = max((at + wait for at, wait in seen.told if at < final), default=-1e9)
+    return final - max(float(seen.generated[-1]), before + spacing, told)
 
 
 async def main() -> None:
@@ -273,9 +375,12 @@ async def main() -> None:
     ]
     for case in cases:
         with tempfile.TemporaryDirectory() as folder:
-            run = Run(case, Path(folder))
+            run = DiscordRun(case, Path(folder)) if case.kind == "discord" else Run(case, Path(folder))
             seen = await run.play()
         _show(run, figures(run, seen))
+        if case.kind == "discord":
+            # Their paces are written for Telegram.
+            continue
         for name, policy in POLICIES.items():
             group = case.kind == "group"
             came = play(policy, [each.generated for each in seen], group=group, storm=case.storm, seed=1)
@@ -294,7 +399,7 @@ def _show(run: Run, found: Figures) -> None:
     print(
         f"{case.conversations:4} {case.kind:8} {case.storm:4.0%} 429:"
         f" staleness {found.staleness:5.2f} s = {ratio:4.2f} x the least"
-        f" ({found.bound.staleness:.2f}),"
+        f" ({found.bound.staleness:.2f}; knowing the storm {found.knowing.staleness:.2f}),"
         f" {found.calls:5.1f} calls = {calls:4.2f} x, earned 429 {found.earned},"
         f" last words lost {found.lost}, doubled {found.doubled}, {found.late:.2f} s late at most,"
         f" first words {found.first:.2f} s (worst {found.first_worst:.2f}),"

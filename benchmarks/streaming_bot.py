@@ -1,4 +1,5 @@
-"""The bot itself on a model server: ``python -m benchmarks.streaming_bot MODEL_ADDRESS TOKENS PEOPLE GROUPS``.
+"""The bot itself on a model server: ``python -m benchmarks.streaming_bot MODEL_ADDRESS TOKENS PEOPLE GROUPS``, and
+``discord`` at the end for people there, whose direct messages have the ids of :func:`channel_of`.
 
 Everything is what ``tuneteller run`` starts, but for who serves the model; people and groups are made known first, as
 if they had been talked to before. Prints a line when it is ready, ends when standard input does.
@@ -51,25 +52,31 @@ class Served:
         raise ProviderError("provider_off", provider=self.name)
 
 
-async def _introduce(database: Database, persons: range, groups: range) -> None:
+def channel_of(number: int) -> str:
+    """A person's channel of direct messages on Discord."""
+    return str(10**17 + number)
+
+
+async def _introduce(database: Database, persons: range, groups: range, platform: str) -> None:
     await database.migrate()
     async with database.transaction() as session:
         for number in persons:
             person = await people.create(session, f"Person {number}", "user", "en")
-            await people.link(session, person.id, "telegram", str(number))
-            talk = await conversations.at(session, "telegram", str(number), "", "private")
+            await people.link(session, person.id, platform, str(number))
+            chat = channel_of(number) if platform == "discord" else str(number)
+            talk = await conversations.at(session, platform, chat, "", "private")
             talk.base_told = True
         for number in groups:
             talk = await conversations.at(session, "telegram", str(-number), "", "group")
             talk.base_told = True
 
 
-async def main(address: str, tokens: int, persons: int, groups: int) -> None:
+async def main(address: str, tokens: int, persons: int, groups: int, platform: str) -> None:
     """Run until standard input ends."""
     settings = read()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.database_url)
-    await _introduce(database, range(1, persons + 1), range(1, groups + 1))
+    await _introduce(database, range(1, persons + 1), range(1, groups + 1), platform)
     await database.close()
     provider = Served(address, tokens)
     app = App(settings, {provider.name: provider})
@@ -81,4 +88,6 @@ async def main(address: str, tokens: int, persons: int, groups: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], *(int(argument) for argument in sys.argv[2:5])))
+    asyncio.run(
+        main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), "".join(sys.argv[5:]) or "telegram")
+    )

@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urljoin
 
 from playwright.async_api import Browser, FilePayload, Page, async_playwright, expect
 
@@ -52,6 +53,17 @@ async def say(page: Page, text: str, answers: int) -> None:
     await expect(done).to_have_count(answers)
 
 
+async def verdict(page: Page) -> None:
+    """Keep the picture of whether the tuned model beats its base."""
+    card = page.locator("#timeline .card").filter(has_text="gates")
+    image = card.locator("img").first
+    await expect(image).to_be_visible()
+    source = await image.get_attribute("src")
+    found = await page.request.get(urljoin(page.url, source or ""))
+    (PICTURES / "verdict.png").write_bytes(await found.body())
+    print("verdict:", await card.first.inner_text(), flush=True)
+
+
 async def walk(browser: Browser, bot: BotProcess) -> None:
     expect.set_options(timeout=900_000)
     page = await enter(browser, bot, scheme="light", locale="en-GB", width=1000, height=760)
@@ -77,7 +89,10 @@ async def walk(browser: Browser, bot: BotProcess) -> None:
     await shoot(page, "training")
     await expect(cards.filter(has_text="is done, it is v1")).to_have_count(1)
     await shoot(page, "done")
-    await page.get_by_role("button", name="Let everybody talk to it").click()
+    await verdict(page)
+    # 135M parameters forget what they knew, and a gate says so: whoever wants the model all the same says why.
+    await page.fill("#text", "/promote v1 because it speaks as we do")
+    await page.press("#text", "Enter")
     await expect(cards.filter(has_text="From now on everybody")).to_have_count(1)
     for number, question in enumerate(QUESTIONS, 3):
         await say(page, question, number)
@@ -100,7 +115,7 @@ async def walk(browser: Browser, bot: BotProcess) -> None:
 async def main() -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp())
-    bot = BotProcess(folder)
+    bot = BotProcess(folder, {"TUNETELLER_EVALUATION_QUESTIONS": "20"})
     try:
         await bot.start()
         async with async_playwright() as playwright:

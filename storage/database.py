@@ -5,29 +5,77 @@ updates without an error. ``synchronous=FULL`` keeps the last commit through a l
 """
 
 import asyncio
+import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, Dialect, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.types import storable
 
 _MIGRATION_LOCK = 7_213_042_611
 _PRAGMA_TRIES, _PRAGMA_PAUSE = 100, 0.02  # seconds
+# A connection that lay idle for longer is asked whether it lives before it is used: that costs three round trips.
+_IDLE_SECONDS = 1.0
+# So many connections stay open.
+_KEPT = 5
+# A task that is cancelled while it commits waits so long at most to learn what became of that.
+_COMMIT_SECONDS = 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0  # seconds between tries while the database is away
+# What PostgreSQL says while it cannot serve: a standby that only reads, no more connections or memory or disk, it is
+# shut down, cancelled or starting (appendix A of its manual, classes 25006, 53 and 57).
+_STATES = ("25006", "53", "57")
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 _PRAGMAS = ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 
 
 class DatabaseProblem(Exception):
     """The database cannot be opened or migrated. The message names the database, never its password."""
+
+
+class DatabaseAway(ConnectionError):
+    """No connection can be made now."""
+
+
+def away(error: BaseException) -> bool:
+    """Whether an error only says that the database cannot be reached now (it restarts, the network is cut)."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+            return True
+        return str(getattr(error.orig, "sqlstate", None) or "").startswith(_STATES)
+    # No connection became free in time: it is overburdened.
+    if isinstance(error, PoolTimeout):
+        return True
+    # The driver's own: a server that is starting up, a peer that is gone.
+    return isinstance(error, DatabaseAway) or type(error).__module__.partition(".")[0] == "asyncpg"
+
+
+async def until_there(call: Callable[[], Awaitable[T]], what: str) -> T:
+    """Call until the database is there, however long that takes. ``what`` is for the log. Other errors are raised."""
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return await call()
+        except Exception as error:
+            if not away(error):
+                raise
+            log.warning("%s waits for the database (%s)", what, type(error).__name__)
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 2)
 
 
 def database_url(value: str) -> URL:
@@ -56,6 +104,41 @@ def _tune_sqlite(engine: AsyncEngine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def _tell_outages(engine: AsyncEngine) -> None:
+    """A server that is not there is told apart from any other file or network that fails."""
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def connect(dialect: Dialect, _record: object, arguments: Any, named: Any) -> Any:
+        try:
+            return dialect.connect(*arguments, **named)
+        except Exception as error:
+            # Refused, reset, a server that is starting up, one that lets nobody in: the driver has a class for each.
+            raise DatabaseAway(str(error) or type(error).__name__) from error
+
+
+def _ping_idle(engine: AsyncEngine) -> None:
+    """Whoever gets a connection that lay idle gets one that lives. In the midst of work no round trip is lost on that;
+    a server that restarts then fails what it would have failed a moment later.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def laid_down(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def taken(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError("it was closed meanwhile")
+        since = record.info.get("idle_since")
+        if since is None or time.monotonic() - since < _IDLE_SECONDS:
+            return
+        try:
+            engine.sync_engine.dialect.do_ping(connection)
+        except Exception as error:
+            # The pool makes a new one, as it would without this.
+            raise DisconnectionError from error
+
+
 def _set(cursor: Any, pragma: str) -> None:
     """Set a pragma. Two processes that make one file's first journal at once are not made to wait by SQLite itself."""
     for _ in range(_PRAGMA_TRIES):
@@ -71,40 +154,54 @@ def _set(cursor: Any, pragma: str) -> None:
 
 
 class Database:
-    """One database. Transactions are short: nothing that waits for a network happens inside of one."""
+    """One database, by at most so many ``connections`` (PostgreSQL). Transactions are short: nothing that waits for a
+    network happens inside of one.
+    """
 
-    def __init__(self, url: str | URL) -> None:
+    def __init__(self, url: str | URL, *, connections: int = 15) -> None:
         self.url = database_url(url) if isinstance(url, str) else url
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             assert self.url.database is not None
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         # Parameters are people's words: they must not stand in an error that is logged.
-        self._engine = create_async_engine(self.url, pool_pre_ping=not self.is_sqlite, hide_parameters=True)
         if self.is_sqlite:
+            self._engine = create_async_engine(self.url, hide_parameters=True)
             _tune_sqlite(self._engine)
+        else:
+            kept = min(_KEPT, connections)
+            self._engine = create_async_engine(
+                self.url, pool_size=kept, max_overflow=connections - kept, hide_parameters=True
+            )
+            _tell_outages(self._engine)
+            _ping_idle(self._engine)
+        # SQLite lets one transaction write at a time, and whoever finds it busy looks again at random: with many at
+        # once somebody waits for ever. Taking turns is fair, and quicker.
+        self._turn: AbstractAsyncContextManager[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session whose changes are all stored at the end, or none of them.
 
-        A cancelled task still ends its commit: whether something was stored must never be unclear.
+        A cancelled task still ends its commit, within :data:`_COMMIT_SECONDS`: whether something was stored must not
+        be unclear, but a network that swallows it must hold up nobody.
         """
-        session = self._sessions()
-        try:
-            yield session
-        except BaseException:
-            await asyncio.shield(session.rollback())
-            await asyncio.shield(session.close())
-            raise
-        else:
-            ending = asyncio.ensure_future(_commit_and_close(session))
+        async with self._turn:
+            session = self._sessions()
             try:
-                await asyncio.shield(ending)
-            except asyncio.CancelledError:
-                await ending
+                yield session
+            except BaseException:
+                await asyncio.shield(_roll_back_and_close(session))
                 raise
+            else:
+                ending = asyncio.ensure_future(_commit_and_close(session))
+                try:
+                    await asyncio.shield(ending)
+                except asyncio.CancelledError:
+                    ending.add_done_callback(_seen)
+                    await asyncio.wait([ending], timeout=_COMMIT_SECONDS)
+                    raise
 
     @asynccontextmanager
     async def connection(self, *, isolation: str | None = None, lock: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -123,6 +220,18 @@ class Database:
         except (SQLAlchemyError, OSError) as error:
             raise DatabaseProblem(f"{self.url.render_as_string()}: {_reason(error)}") from error
 
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator[Any]:
+        """A connection of PostgreSQL's own driver (asyncpg), outside of any transaction; closed at the end."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            raw = await connection.get_raw_connection()
+            try:
+                yield raw.driver_connection
+            finally:
+                # Whatever was set on it must not reach whoever gets it from the pool.
+                await connection.invalidate()
+
     async def migrate(self) -> None:
         """Bring the schema to the newest revision, under a lock. Raises :class:`DatabaseProblem`."""
         async with self.connection(lock=True) as connection:
@@ -140,6 +249,18 @@ class Database:
     async def close(self) -> None:
         """Give back all connections."""
         await self._engine.dispose()
+
+
+def _seen(task: asyncio.Future[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("the commit of something that was cancelled failed (%s)", type(error).__name__)
+
+
+async def _roll_back_and_close(session: AsyncSession) -> None:
+    try:
+        await session.rollback()
+    finally:
+        await session.close()
 
 
 async def _commit_and_close(session: AsyncSession) -> None:

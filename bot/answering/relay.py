@@ -33,10 +33,11 @@ _SLACK = 200
 
 @dataclass(slots=True)
 class _Delivered:
-    """What a page's message shows."""
+    """What a page's message shows. ``tried``: the send that may have been taken: its key, content and moment."""
 
     ref: MessageRef | None = None
     content: Answer | None = None
+    tried: tuple[str, Answer, float] | None = None
 
 
 class Relay:
@@ -174,8 +175,11 @@ class Relay:
         words = None
         if self._first_at is not None:
             # In a crowd a first message is worth more with a second's words in it.
-            enough = self._units >= self._platform.limits.first_units and not self._courier.crowded(self._place)
+            crowded = self._courier.crowded(self._place)
+            enough = self._units >= self._platform.limits.first_units and not crowded
             words = self._first_at + (0.0 if enough else _FIRST_WAIT)
+            if crowded:
+                return Urgency.FIRST, words
         moments = [moment for moment in (waiting, words) if moment is not None]
         return (Urgency.FIRST, min(moments)) if moments else None
 
@@ -269,11 +273,20 @@ class Relay:
             if not await self._draft(number, content):
                 return
         else:
-            self._sends += 1
-            key = f"{self._key}.{number}.{self._sends}"
+            fresh = (f"{self._key}.{number}.{self._sends + 1}", content, self._courier.clock.now())
+            # A repeat has the key of the first attempt, and the message may show what that one had.
+            key, first, _ = tried = page.tried or fresh
             reply_to = self._reply_to if number == 0 else None
-            page.ref = await self._platform.send(self._place, content, key=key, reply_to=reply_to)
+            try:
+                page.ref = await self._platform.send(self._place, content, key=key, reply_to=reply_to)
+            except Unconfirmed:
+                page.tried = tried
+                raise
+            self._sends += 1
+            page.tried = None
             await self._tell(number, page.ref)
+            more = more or first != content
+            content = first
         page.content = content
         self._words_shown = self._words_shown or content.state is not AnswerState.WAITING
         self._stand(more=more)
@@ -301,8 +314,14 @@ class Relay:
         number, content = self._bringing
         page, done = self._pages[number], content.state is AnswerState.DONE
         if isinstance(error, Unconfirmed):
-            if page.ref is not None or not done or self._platform.limits.repeatable_sends:
-                # An edit is harmless to repeat; a preview that stands there twice will be followed by one last word.
+            if page.ref is not None or self._recognised(page):
+                # An edit is harmless to repeat, and so is a send that is recognised.
+                return True
+            # The next send is another one.
+            page.tried = None
+            self._sends += 1
+            if not done:
+                # A preview that stands there twice will be followed by one last word.
                 return True
             self._doubt = error
         elif not isinstance(error, Refused) or (done and self._last is not None):
@@ -314,6 +333,13 @@ class Relay:
         self._words_shown = True
         self._stand(more=number + 1 < len(self._pages))
         return False
+
+    def _recognised(self, page: _Delivered) -> bool:
+        """Whether the platform still knows the send that may have been taken."""
+        limits = self._platform.limits
+        if not limits.repeatable_sends or page.tried is None:
+            return False
+        return self._courier.clock.now() - page.tried[2] < limits.repeat_seconds
 
     def _end(self, error: PlatformError | None) -> None:
         if not self._outcome.done():

@@ -21,7 +21,7 @@ def after(
         again,
         keypad.press("👍", "talk.rate", answer=answer_id, value=1),
         keypad.press("👎", "talk.rate", answer=answer_id, value=-1),
-        keypad.press("✏️", "talk.suggest", answer=answer_id),
+        keypad.press("✏️", "talk.suggest", asks=True, answer=answer_id),
     )
     if not unfinished:
         return (row,)
@@ -33,7 +33,7 @@ def suggest(t: Translator, keypad: Keypad, suggestion_id: int, person_id: int) -
     never_mind = keypad.press(
         t("button.never_mind"), "talk.unsuggest", person_id=person_id, once=True, suggestion=suggestion_id
     )
-    return Card(t("card.suggest"), (Paragraph(t("card.suggest.how")),), ((never_mind,),), rings=False)
+    return Card(t("card.suggest"), (Paragraph(t("card.suggest.how")),), ((never_mind,),), rings=False, personal=True)
 
 
 def suggested(t: Translator, keypad: Keypad, suggestion_id: int, person_id: int) -> Card:
@@ -41,4 +41,4 @@ def suggested(t: Translator, keypad: Keypad, suggestion_id: int, person_id: int)
     back = keypad.press(
         t("button.take_back"), "talk.unsuggest", person_id=person_id, once=True, suggestion=suggestion_id
     )
-    return Card(blocks=(Paragraph(t("card.suggested")),), buttons=((back,),), rings=False)
+    return Card(blocks=(Paragraph(t("card.suggested")),), buttons=((back,),), rings=False, personal=True)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.cards.operating import plan_remarks, title
 from bot.chat.content import Block, Button, ButtonStyle, Card, Code, Fields, Items, Paragraph, Tone
 from bot.chat.keypad import Keypad
 from bot.locales import Translator
+from finetune.images import Parameters
 from finetune.parameters import Hyperparameters, Origin, presets
 from finetune.providers.provider import Base, Plan
 
@@ -32,6 +34,7 @@ class Proposal:
     seed: int
     before: int  # jobs in the queue
     repeated: tuple[str, ...] = ()
+    images: Parameters | None = None
 
 
 def confirm(t: Translator, keypad: Keypad, proposal: Proposal, frozen: Mapping[str, object], nonce: str) -> Card:
@@ -68,25 +71,33 @@ def _facts(t: Translator, proposal: Proposal) -> list[tuple[str, str]]:
     plan = proposal.plan
     tokens = t("fact.tokens.unknown")
     if plan.tokens is not None:
-        tokens = t("fact.tokens.epoch", n=plan.tokens, total=plan.tokens * proposal.values.epochs)
-    # A provider that was installed beside us has no name in our words: its own is shown.
-    provider = f"provider.{proposal.provider}"
-    where = t(provider) if t.has(provider) else proposal.provider
+        key = "fact.tokens.epoch" if plan.tokens_exact else "fact.tokens.epoch_about"
+        tokens = t(key, n=plan.tokens, total=plan.tokens * proposal.values.epochs)
+    where = title(t, proposal.provider)
     rows = [
         (t("fact.base"), f"{proposal.base.name} ({where})"),
         (
             t("fact.dataset"),
-            t("fact.dataset.value", id=f"/ds_{proposal.dataset_id}", n=proposal.training_rows,
-              held=proposal.validation_rows),
+            _dataset(t, proposal),
         ),
         (t("fact.steps"), t.number(plan.steps)),
         (t("fact.tokens"), tokens),
         (t("fact.time"), time_range(t, plan.seconds)),
         (t("fact.price"), price(t, plan)),
     ]  # fmt: skip
+    if proposal.images is not None:
+        rows.append((t("parameter.trigger"), proposal.images.trigger or t("parameter.trigger.none")))
+        rows.append((t("parameter.repeats"), t.number(proposal.images.repeats)))
     if proposal.before:
         rows.append((t("fact.queue"), t("fact.queue.value", n=proposal.before)))
     return rows
+
+
+def _dataset(t: Translator, proposal: Proposal) -> str:
+    where = f"/ds_{proposal.dataset_id}"
+    if proposal.images is not None:
+        return t("fact.dataset.images", id=where, n=proposal.training_rows)
+    return t("fact.dataset.value", id=where, n=proposal.training_rows, held=proposal.validation_rows)
 
 
 def _values(t: Translator, values: Hyperparameters, origins: Mapping[str, Origin]) -> list[tuple[str, str]]:
@@ -112,8 +123,9 @@ def _remarks(t: Translator, proposal: Proposal) -> list[str]:
         remarks.append(t("remark.few_steps", n=plan.steps, enough=FEW_STEPS))
     if plan.cut_rows:
         remarks.append(t("remark.cut_rows", n=plan.cut_rows, limit=proposal.values.max_tokens))
-    if proposal.validation_rows == 0:
+    if proposal.validation_rows == 0 and proposal.images is None:
         remarks.append(t("remark.no_held_out"))
+    remarks.extend(plan_remarks(t, plan, proposal.provider))
     remarks.extend(t("remark.repeated", flag=flag) for flag in proposal.repeated)
     remarks.extend(t(f"base.{note}") for note in proposal.base.notes)
     return remarks

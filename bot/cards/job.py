@@ -4,34 +4,55 @@ from datetime import datetime
 from typing import Any
 
 from bot.cards.confirm import time_range
+from bot.cards.money import cost_line
+from bot.cards.operating import title as provider_title
 from bot.chat.content import Bar, Block, Button, ButtonStyle, Card, Chart, Code, Fields, Paragraph, Tone
 from bot.chat.keypad import Keypad
 from bot.locales import Translator
+from bot.services.money import By, Cost
+from bot.services.training import Queue
 from finetune.jobs import JobState
+from finetune.providers.profiles import names
 from storage.tables import Job, TunedModel
 
 _SILENT_AFTER = 60.0  # seconds without a sign of life that are worth saying
 _POINTS = 60
 
 
-def progress(t: Translator, keypad: Keypad, job: Job, before: int, at: datetime, checkpoint: int | None = None) -> Card:
-    """The job card, edited in place. ``before``: jobs in front of it; ``checkpoint``: the step it can go on after."""
+def progress(
+    t: Translator,
+    keypad: Keypad,
+    job: Job,
+    before: Queue,
+    at: datetime,
+    checkpoint: int | None = None,
+    cost: Cost | None = None,
+) -> Card:
+    """The job card, edited in place. ``before``: what is before it; ``checkpoint``: the step it can go on after;
+    ``cost``: what it cost, once it has ended.
+    """
     state = JobState(job.state)
     facts = job.progress or {}
     blocks: list[Block] = []
     if state.ended:
-        blocks.append(Fields(tuple(_ended_facts(t, job))))
+        blocks.append(Fields(tuple(_ended_facts(t, job, cost))))
         if state is JobState.FAILED:
             blocks.append(Paragraph(failure_sentence(t, job), Tone.ERROR))
     elif job.cancel_requested:
         blocks.append(Paragraph(t("job.cancelling"), Tone.WARNING))
+    elif state is JobState.AWAITING_OPERATOR:
+        blocks.append(Paragraph(t("job.awaiting", command=f"/handover_{job.id}"), Tone.WARNING))
     elif state is JobState.QUEUED and job.handle is None:
-        blocks.append(Paragraph(t("job.waiting", n=before) if before else t("job.starting")))
+        blocks.append(Paragraph(t("job.waiting", n=before.jobs) if before.jobs else t("job.starting")))
+        if before.seconds:
+            blocks.append(Fields(((t("fact.begins_in"), time_range(t, before.seconds)),)))
         seconds = job.plan.get("seconds")
         if seconds:
             blocks.append(Fields(((t("fact.time"), time_range(t, (seconds[0], seconds[1]))),)))
     else:
         blocks.extend(_running(t, facts))
+    if not state.ended and job.word and job.provider in names():
+        blocks.append(Paragraph(t("job.word", provider=provider_title(t, job.provider), word=job.word), Tone.MUTED))
     quiet = silence(job, at)
     if quiet is not None:
         blocks.append(Paragraph(t("job.silent", time=t.duration(quiet)), Tone.WARNING))
@@ -73,7 +94,9 @@ def _thinned(losses: list[Any]) -> list[Any]:
 
 def _recipe(t: Translator, job: Job) -> str:
     """What the same training would be made of again."""
-    values = ", ".join(f"{t(f'parameter.{name}')} {value:g}" for name, value in job.hyperparameters.items())
+    # A model that came as a file may be of a Tuneteller that knows more of them.
+    named = {name: t(f"parameter.{name}") if t.has(f"parameter.{name}") else name for name in job.hyperparameters}
+    values = ", ".join(f"{named[name]} {value:g}" for name, value in job.hyperparameters.items())
     if not job.data_digest:
         return t("job.recipe.old", seed=str(job.seed), values=values)
     return t("job.recipe", seed=str(job.seed), data=job.data_digest[:12], values=values)
@@ -101,7 +124,7 @@ def _buttons(
     return (tuple(row),) if row else ()
 
 
-def _ended_facts(t: Translator, job: Job) -> list[tuple[str, str]]:
+def _ended_facts(t: Translator, job: Job, cost: Cost | None) -> list[tuple[str, str]]:
     facts = job.progress or {}
     rows: list[tuple[str, str]] = []
     if job.started_at is not None and job.ended_at is not None:
@@ -124,8 +147,8 @@ def _ended_facts(t: Translator, job: Job) -> list[tuple[str, str]]:
     held = facts.get("validation_loss")
     if held:
         rows.append((t("fact.held_out_loss"), f"{held[0]:.2f} → {held[1]:.2f}"))
-    if job.plan.get("free"):
-        rows.append((t("fact.price"), t("fact.price.free")))
+    if cost is not None:
+        rows.append((t("fact.cost"), cost_line(t, job, cost)))
     return rows
 
 
@@ -147,10 +170,11 @@ def done(
     person: str,
     live: bool,
     checkpoint: int | None = None,
+    cost: Cost | None = None,
 ) -> Card:
     """The notice: a new message that tells how a job ended. ``checkpoint``: the step that it can go on after."""
     state = JobState(job.state)
-    facts = tuple(_ended_facts(t, job))
+    facts = tuple(_ended_facts(t, job, cost))
     if state is JobState.SUCCEEDED and model is not None:
         blocks: list[Block] = [Fields(facts), Paragraph(t("card.done.model")), Code(model.external_id)]
         held = (job.progress or {}).get("validation_loss")
@@ -174,11 +198,13 @@ def done(
         blocks.append(Paragraph(t("card.cancelled.next", command=f"/rerun_{job.id}")))
         rows = (tuple(resume),) if resume else ()
         return Card(t("card.cancelled", person=person, n=job.id, name=job.name), tuple(blocks), rows, rings=True)
+    # A training that failed may have cost money all the same.
+    paid = () if cost is None or cost.by is By.FREE else (Fields(((t("fact.cost"), cost_line(t, job, cost)),)),)
     again = keypad.press(t("button.again"), "job.rerun", job=job.id)
     log = keypad.press(t("button.log"), "job.log", job=job.id)
     return Card(
         t("card.failed", person=person, n=job.id, name=job.name),
-        (Paragraph(failure_sentence(t, job)),),
+        (Paragraph(failure_sentence(t, job)), *paid),
         ((*resume, again, log),),
         tone=Tone.ERROR,
     )

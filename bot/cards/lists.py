@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.cards.job import silence
-from bot.chat.content import ButtonStyle, Card, Items, Paragraph, Tone
+from bot.chat.content import Card, Items, Paragraph, Tone
 from bot.chat.keypad import Keypad
 from bot.locales import Translator
 from bot.services.access import Member
@@ -45,6 +45,16 @@ def jobs(t: Translator, found: Sequence[Job], at: datetime) -> Card:
     return Card(t("card.jobs"), (Items(tuple(items)),), rings=False)
 
 
+def missed(t: Translator, found: Sequence[Job], *, approvals: bool = False) -> Card:
+    """Jobs that ended, and runs that wait for approval, while it was not known whether anybody could be told."""
+    lines = [
+        t("card.missed.item", command=f"/job_{job.id}", name=job.name, state=t(f"state.{job.state}")) for job in found
+    ]
+    if approvals:
+        lines.append(t("card.missed.approvals", command="/approve"))
+    return Card(t("card.missed"), (Items(tuple(lines)),), rings=False)
+
+
 def models(t: Translator, keypad: Keypad, found: Sequence[Listed], *, may_switch: bool) -> Card:
     """All tuned models, and which is live."""
     if not found:
@@ -57,14 +67,26 @@ def models(t: Translator, keypad: Keypad, found: Sequence[Listed], *, may_switch
             command=f"/use_v{model.version}",
             name=model.name,
             base=model.base.rsplit("/", 1)[-1],
-            dataset=f"/ds_{listed.dataset_id}",
+            dataset=f"/ds_{listed.dataset_id} #{listed.dataset_version}",
         )
         if model.validation_before is not None and model.validation_after is not None:
             line += " · " + t(
                 "card.models.loss", before=f"{model.validation_before:.2f}", after=f"{model.validation_after:.2f}"
             )
+        if listed.verdict is not None:
+            passed = "card.models.passed" if listed.verdict.passed else "card.models.not_passed"
+            line += " · " + t(passed, command=f"/report_v{model.version}")
+        if listed.votes:
+            wins, losses, equal = (listed.votes.get(winner, 0) for winner in ("tuned", "other", "equal"))
+            line += " · " + t("card.models.votes", votes=t("rate.counts", wins=wins, losses=losses, equal=equal))
+        if listed.job.plan.get("free"):
+            line += " · " + t("fact.price.free")
+        if listed.users:
+            line += " · " + t("card.models.users", n=listed.users)
         if listed.live:
             line += " · " + t("card.models.live")
+        if listed.aliases:
+            line += " · " + " ".join(f"@{alias}" for alias in listed.aliases)
         items.append(line)
     if may_switch and any(listed.live for listed in found):
         back = keypad.press(t("button.use_base"), "model.use", version=0)
@@ -76,10 +98,3 @@ def people(t: Translator, found: Sequence[Member]) -> Card:
     """Who is here."""
     items = tuple(t("card.people.item", id=str(m.id), name=m.name, role=t(f"role.{m.role.word}")) for m in found)
     return Card(t("card.people"), (Items(items), Paragraph(t("card.people.how"), Tone.MUTED)), rings=False)
-
-
-def switched(t: Translator, keypad: Keypad, now: str | None, former_version: int | None) -> Card:
-    """The one grey line that names the new live model, with the way back."""
-    text = t("card.switched", name=now) if now else t("card.switched.base")
-    back = keypad.press(t("button.back"), "model.use", style=ButtonStyle.NORMAL, version=former_version or 0)
-    return Card(blocks=(Paragraph(text, Tone.MUTED),), buttons=((back,),))

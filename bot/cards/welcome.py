@@ -6,6 +6,7 @@ from bot.chat.content import Block, ButtonStyle, Card, Code, Fields, Items, Menu
 from bot.chat.keypad import Keypad
 from bot.locales import Translator
 from bot.services.access import Member, Role
+from bot.services.linking import Offer
 
 
 def start(t: Translator, keypad: Keypad, member: Member, *, group: bool = False) -> Card:
@@ -28,7 +29,7 @@ def help_list(t: Translator, member: Member, menu: Sequence[MenuEntry]) -> Card:
         if Role.of(entry.role) <= member.role
     )
     more = Paragraph(t("card.help.more"), Tone.MUTED)
-    return Card(t("card.help"), (Items(items), more), rings=False)
+    return Card(t("card.help"), (Items(items), more), rings=False, personal=True)
 
 
 def help_one(t: Translator, entry: MenuEntry) -> Card:
@@ -38,7 +39,7 @@ def help_one(t: Translator, entry: MenuEntry) -> Card:
     if t.has(f"help.{entry.name}"):
         blocks.append(Paragraph(t(f"help.{entry.name}")))
     blocks.append(Paragraph(t("card.help.role", role=t(f"role.{entry.role}")), Tone.MUTED))
-    return Card(f"/{entry.name}", tuple(blocks), rings=False)
+    return Card(f"/{entry.name}", tuple(blocks), rings=False, personal=True)
 
 
 def whoami(t: Translator, member: Member) -> Card:
@@ -46,7 +47,7 @@ def whoami(t: Translator, member: Member) -> Card:
     rows = [(t("fact.name"), member.name or "?"), (t("fact.role"), t(f"role.{member.role.word}"))]
     if member.id is not None:
         rows.append((t("fact.number"), str(member.id)))
-    return Card(t("card.whoami"), (Fields(tuple(rows)),), rings=False)
+    return Card(t("card.whoami"), (Fields(tuple(rows)),), rings=False, personal=True)
 
 
 def invite(t: Translator, code: str, role: Role) -> Card:
@@ -57,4 +58,31 @@ def invite(t: Translator, code: str, role: Role) -> Card:
         blocks,
         ((Keypad.copy(t("button.copy_code"), code),),),
         rings=False,
+        personal=True,
     )
+
+
+def link_code(t: Translator, code: str, minutes: int) -> Card:
+    """A one-time code for another platform."""
+    blocks = (Code(code), Paragraph(t("card.link.how", command=f"/link {code}", minutes=minutes)))
+    copy = Keypad.copy(t("button.copy_code"), f"/link {code}")
+    return Card(t("card.link"), blocks, ((copy,),), rings=False, personal=True)
+
+
+def link_offer(t: Translator, keypad: Keypad, offer: Offer, member: Member, person_id: int | None) -> Card:
+    """What becoming one means, before it is done."""
+    role = max(offer.role, member.role)
+    rows = (
+        (t("fact.name"), offer.person),
+        (t("fact.platforms"), ", ".join(_platform(t, name) for name in offer.platforms)),
+        (t("fact.role"), t(f"role.{role.word}")),
+    )
+    yes = keypad.press(
+        t("button.link"), "link.merge", style=ButtonStyle.PRIMARY, person_id=person_id, once=True, code=offer.key
+    )
+    blocks = (Fields(rows), Paragraph(t("card.link.merge")))
+    return Card(t("card.link.offer"), blocks, ((yes,),), tone=Tone.WARNING, rings=False, personal=True)
+
+
+def _platform(t: Translator, name: str) -> str:
+    return t(f"platform.{name}") if t.has(f"platform.{name}") else name

@@ -30,13 +30,16 @@ class ButtonStyle(StrEnum):
 class Button:
     """Something to tap. With ``token``: a press comes back. With ``copy``: the text goes to the clipboard.
 
-    Exactly one of the two is set. A token is at most 64 ASCII bytes and says nothing about what it does.
+    Exactly one of the two is set. A token is at most 64 ASCII bytes and says nothing about what it does. ``asks``: what
+    the press leads to awaits a text; a platform that has forms may ask for it at once, and hands over the press and
+    then a message with the text.
     """
 
     label: str
     token: str = ""
     copy: str = ""
     style: ButtonStyle = ButtonStyle.NORMAL
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ class Card:
     """Facts and what can be done with them.
 
     ``rings``: whether the platform may notify people of it when it is sent. Attachments go out with ``send`` only;
-    ``edit`` leaves those that are there alone. An edit without buttons removes the buttons.
+    ``edit`` leaves those that are there alone. An edit without buttons removes the buttons. ``personal``: for the eyes
+    of whoever asked; in a group a platform shows it to nobody else, if it can.
     """
 
     title: str = ""
@@ -119,6 +123,7 @@ class Card:
     attachments: tuple[Attachment, ...] = ()
     tone: Tone = Tone.NORMAL
     rings: bool = True
+    personal: bool = False
 
 
 class AnswerState(StrEnum):
@@ -145,17 +150,51 @@ class Answer:
     thought: str = ""
 
 
+class OptionKind(StrEnum):
+    """What may be given. A switch is given or not; a percentage is whole; a file is an upload."""
+
+    TEXT = "text"
+    WHOLE = "whole"
+    NUMBER = "number"
+    PERCENT = "percent"
+    SWITCH = "switch"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An argument of a command, for platforms that ask for each by itself.
+
+    ``form`` is how it stands in the line (``--epochs {}``); one that begins with a slash is the line (``/ds_{}``).
+    ``choices`` are all its values; ``completes`` names what the platform may ask for while somebody types (datasets,
+    jobs, models). ``names`` and ``descriptions`` by language.
+    """
+
+    name: str
+    kind: OptionKind = OptionKind.TEXT
+    form: str = "{}"
+    choices: tuple[str, ...] = ()
+    completes: str = ""
+    least: float | None = None
+    most: float | None = None
+    required: bool = False
+    names: dict[str, str] = field(default_factory=dict)
+    descriptions: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
     """A command for the platform's own menu or completion: name without slash, description by language.
 
-    ``role`` is the least role that may use it, ``arguments`` a one-line grammar such as ``[N] [flags]``.
+    ``role`` is the least role that may use it, ``arguments`` a one-line grammar such as ``[N] [flags]``, ``options``
+    the same one by one. ``personal``: its answer is for the eyes of whoever asked.
     """
 
     name: str
     role: str
     arguments: str = ""
     descriptions: dict[str, str] = field(default_factory=dict)
+    options: tuple[Option, ...] = ()
+    personal: bool = False
 
 
 Content = Card | Answer

@@ -12,6 +12,13 @@ class UserError(Exception):
         self.fields: Mapping[str, object] = fields
 
 
+class NotStored(Exception):
+    """An event cannot be kept now (the database is away): its platform must not acknowledge it, and hand it over again.
+
+    However often: this says nothing about the event.
+    """
+
+
 class PlatformError(Exception):
     """Base class of what a platform's ``send``, ``edit`` and ``fetch`` may raise."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from bot.chat.places import Account, MessageRef, Place
 
@@ -83,5 +84,11 @@ class Ack:
     alert: bool = False
 
 
-# Returns once the event is stored and cannot be lost; a press is handled by then, a message is handled after.
-Deliver = Callable[[Event], Awaitable[Ack | None]]
+class Deliver(Protocol):
+    """Takes in an event: returns once it is stored, for a press once it is handled. ``stored`` is called as soon as it
+    cannot be lost any more. Raises :class:`bot.chat.errors.NotStored`.
+    """
+
+    def __call__(self, event: Event, stored: Callable[[], None] = ...) -> Awaitable[Ack | None]:
+        """What whoever pressed is told."""
+        ...

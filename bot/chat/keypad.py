@@ -37,14 +37,17 @@ class Keypad:
         style: ButtonStyle = ButtonStyle.NORMAL,
         person_id: int | None = None,
         once: bool = False,
+        asks: bool = False,
         **payload: object,
     ) -> Button:
-        """A button that comes back as a press. ``person_id``: nobody else may press it. ``once``: one press counts."""
+        """A button that comes back as a press. ``person_id``: nobody else may press it. ``once``: one press counts.
+        ``asks``: it leads to a text that is awaited.
+        """
         meaning = json.dumps([action, payload, person_id, once], sort_keys=True, ensure_ascii=False)
         digest = hmac.new(self._secret, meaning.encode(), hashlib.sha256).digest()
         token = urlsafe_b64encode(digest[:18]).decode()
         self.keys.append(Key(token, action, dict(payload), person_id, once))
-        return Button(label, token=token, style=style)
+        return Button(label, token=token, style=style, asks=asks)
 
     @staticmethod
     def copy(label: str, text: str) -> Button:

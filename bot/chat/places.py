@@ -23,12 +23,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person as a platform knows them. ``id`` never changes; ``language`` is what their client says, if it does."""
+    """A person as a platform knows them. ``id`` never changes; ``language`` is what their client says, if it does.
+
+    ``role`` is what the operator's own rules give them on this platform (a server's role there), if they do.
+    """
 
     platform: str
     id: str
     name: str = ""
     language: str | None = None
+    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

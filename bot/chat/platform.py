@@ -41,8 +41,10 @@ class Limits:
     private_placeholder: float = 0.9
     group_placeholder: float = 4.0
     first_units: int = 30
-    # True when sending twice with the same key shows one message: a repeat is harmless there.
+    # True when sending twice with the same key shows one message: a repeat is harmless there, for so many seconds after
+    # the first attempt.
     repeatable_sends: bool = False
+    repeat_seconds: float = float("inf")
 
     def progress(self, place: Place) -> float:
         """Least seconds between two edits of a progress card at this place."""
@@ -109,4 +111,13 @@ class Drafting(Protocol):
 
         Raises what ``send`` raises; ``Refused`` where drafts are not to be had, and then they are not tried again.
         """
+        ...
+
+
+@runtime_checkable
+class Signing(Protocol):
+    """A platform on which a message can be given a small sign; giving it the same again changes nothing."""
+
+    async def sign(self, ref: MessageRef, *, good: bool) -> None:
+        """Show at a message that what it asked for went well, or did not. Raises what ``edit`` raises."""
         ...

@@ -18,7 +18,8 @@ def version() -> None:
 
 
 # The command modules hang themselves on the group, so they come after it.
-from bot.cli import backup, chat, convert, doctor, init, jobs, restore, run, signin, train, validate  # noqa: E402
+from bot.cli import backup, chat, convert, doctor, export, init, jobs, restore, run, signin, train, validate  # noqa: E402
 
-for _module in (run, validate, convert, train, jobs, chat, doctor, init, signin, backup, restore):
+for _module in (run, validate, convert, train, jobs, chat, doctor, init, signin, backup, restore, export):
     main.add_command(_module.command)
+main.add_command(export.import_command)

@@ -8,6 +8,7 @@ import click
 from bot.answering.model import ModelError, Said
 from bot.cli.desk import core
 from bot.cli.words import fail, perform, say, settings
+from bot.commands.versions import alias_of
 from bot.settings import Settings
 
 
@@ -22,7 +23,7 @@ def command(words: tuple[str, ...]) -> None:
 
 
 def _is_model(word: str) -> bool:
-    return bool(re.fullmatch(r"v\d+|base|live", word))
+    return bool(re.fullmatch(r"v\d+|base|live|@.+", word))
 
 
 async def _chat(chosen: Settings, model: str, question: str) -> None:
@@ -30,6 +31,8 @@ async def _chat(chosen: Settings, model: str, question: str) -> None:
         tuned = None if model == "base" else await found.releases.live()
         if model.startswith("v"):
             tuned = await found.releases.by_version(int(model[1:]))
+        elif model.startswith("@"):
+            tuned = await found.releases.named(alias_of(model))
         try:
             async with found.voices.of(tuned) as voice:
                 click.secho(voice.label, dim=True, err=True)

@@ -1,11 +1,14 @@
 """What the commands share: the core on the data folder, and who the operator is."""
 
+import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bot.app import Core, build_core
-from bot.chat.places import Account, MessageRef, Place
+from bot.chat.places import Account, Place
+from bot.core import Core, build_core
 from bot.services.access import Member
+from bot.services.leases import Leases
 from bot.services.notices import TERMINAL
 from bot.services.watch import Watch
 from bot.settings import Settings
@@ -31,13 +34,22 @@ async def operator(found: Core) -> Member:
     return await found.access.operator(Account(TERMINAL, "operator", "operator"))
 
 
-def watcher(found: Core) -> Watch:
-    """A watcher that shows nothing: the terminal looks for itself."""
+@asynccontextmanager
+async def watching(found: Core) -> AsyncIterator[Watch]:
+    """A watcher that shows nothing: the terminal looks for itself. What a bot watches elsewhere is left to it."""
 
-    async def show(_ref: MessageRef, _job: Job) -> None:
+    async def show(_job: Job) -> None:
         return
 
-    return Watch(found.database, found.training, lambda: None, show, found.system_prompt)
+    leases = Leases(found.database, f"terminal-{secrets.token_hex(4)}")
+    await leases.start()
+    renewing = asyncio.create_task(leases.run())
+    try:
+        yield Watch(found.database, leases, found.training, lambda: None, show, found.system_prompt)
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
+        await leases.close()
 
 
 def lock_if_free(settings: Settings) -> FolderLock | None:

@@ -6,11 +6,12 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from bot.cli import providers
+from bot.cli.checks import Check
 from bot.cli.words import perform, say, settings
 from bot.platforms.telegram.check import bot_name
 from bot.settings import Settings
@@ -23,19 +24,16 @@ from storage.lock import FolderInUse, FolderLock
 _ROOM = 2_000_000_000  # bytes that a training with its checkpoints may need
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding: ``good`` None means that it is worth knowing, no fault."""
-
-    good: bool | None
-    text: str
-
-
 @click.command("doctor", help=say("cli.doctor.help"))
-def command() -> None:
+@click.option("--provider", help=say("cli.doctor.provider"))
+@click.option("--live", is_flag=True, help=say("cli.doctor.live"))
+def command(provider: str | None, live: bool) -> None:
     """Look at everything; exit 1 if something must be mended."""
     chosen = settings()
-    checks = [*_here(chosen), *perform(_reach(chosen))]
+    if provider is not None or live:
+        checks = perform(providers.look(chosen.access, chosen.data_dir.absolute(), provider, live=live))
+    else:
+        checks = [*_here(chosen), *perform(_reach(chosen))]
     for check in checks:
         mark, colour = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", None)}[check.good]
         click.secho(f"{mark} {check.text}", fg=colour)
@@ -119,4 +117,23 @@ async def _reach(chosen: Settings) -> list[Check]:
         name = await bot_name(chosen.telegram_token.get_secret_value(), chosen.telegram_api_base)
         good = name is not None
         checks.append(Check(good, say("doctor.telegram", name=f"@{name}") if good else say("doctor.telegram_bad")))
+    checks += await providers.look(chosen.access, chosen.data_dir.absolute(), None, live=False)
+    if chosen.discord_token is None:
+        checks.append(Check(None, say("doctor.discord_off")))
+    else:
+        checks += await _discord(chosen.discord_token.get_secret_value(), chosen.discord_api_base)
     return checks
+
+
+async def _discord(token: str, api_base: str | None) -> list[Check]:
+    if importlib.util.find_spec("discord") is None:
+        return [Check(False, say("error.discord_missing"))]
+    # An extra: imported where it is there.
+    from bot.platforms.discord.check import invitation, look
+
+    found = await look(token, api_base)
+    if found is None:
+        return [Check(False, say("doctor.discord_bad"))]
+    known = say("doctor.discord", name=found.name, invite=invitation(found.application))
+    content = say("doctor.discord_content" if found.content else "doctor.discord_no_content")
+    return [Check(True, known), Check(None, content)]

@@ -2,7 +2,7 @@
 
 import click
 
-from bot.cli.desk import core, lock_if_free, watcher
+from bot.cli.desk import core, lock_if_free, watching
 from bot.cli.words import perform, say, settings, words
 from bot.settings import Settings
 
@@ -19,7 +19,8 @@ async def _jobs(chosen: Settings) -> None:
         lock = lock_if_free(chosen)
         if lock is not None:
             try:
-                await watcher(found).look()
+                async with watching(found) as watch:
+                    await watch.look()
             finally:
                 lock.free()
         listed = await found.training.listing(50)

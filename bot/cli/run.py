@@ -12,7 +12,8 @@ from bot import logs
 from bot.app import App
 from bot.cli.words import perform, say, settings
 from bot.settings import Settings
-from storage.lock import FolderLock
+from storage.database import database_url
+from storage.lock import Seat
 
 
 @click.command("run", help=say("cli.run.help"))
@@ -20,8 +21,7 @@ from storage.lock import FolderLock
 def command(browser: bool | None) -> None:
     """Run until told to stop."""
     chosen = settings()
-    secrets = [s.get_secret_value() for s in (chosen.telegram_token, chosen.owner_code) if s is not None]
-    logs.set_up(chosen.log_level, secrets)
+    logs.set_up(chosen.log_level, chosen.secrets)
     perform(_run(chosen, _has_screen() if browser is None else browser))
 
 
@@ -30,8 +30,9 @@ async def _run(settings: Settings, browser: bool) -> None:
     ending = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
-    with FolderLock(settings.data_dir.absolute()):
-        app = App(settings)
+    alone = database_url(settings.database_url).get_backend_name() == "sqlite"
+    with Seat(settings.data_dir.absolute(), alone=alone) as seat:
+        app = App(settings, replica=seat.name)
         await app.start()
         try:
             await _greet(app, settings, browser)
@@ -55,6 +56,8 @@ async def _greet(app: App, settings: Settings, browser: bool) -> None:
         click.echo(say("cli.run.fixed_code"))
     if settings.telegram_token is not None:
         click.echo(say("cli.run.telegram"))
+    if settings.discord_token is not None:
+        click.echo(say("cli.run.discord"))
     click.echo(say("cli.run.data", folder=str(settings.data_dir.absolute())))
     click.echo()
     sys.stdout.flush()

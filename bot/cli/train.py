@@ -4,24 +4,27 @@ import asyncio
 import secrets
 import shlex
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from bot.app import Core
 from bot.cards.confirm import time_range
+from bot.cards.images import finding_line as image_finding_line
 from bot.cards.job import failure_sentence
 from bot.cards.validation import finding_line
-from bot.cli.desk import PLACE, core, lock_if_free, operator, watcher
+from bot.cli.desk import PLACE, core, lock_if_free, operator, watching
 from bot.cli.validate import USUAL_READING, readings_of
 from bot.cli.words import fail, perform, say, settings, terminal_language, words
 from bot.commands.flags import parse
 from bot.commands.training import line_of, wish_of
+from bot.core import Core
 from bot.services.access import Member
-from bot.services.library import File, Judged, Library
-from bot.services.training import Run
+from bot.services.images import HeldImages
+from bot.services.library import File, Held, Judged, Library
+from bot.services.runs import Run
 from bot.services.watch import Watch
 from bot.settings import Settings
 from finetune.errors import DatasetError
@@ -43,9 +46,7 @@ _LOOK = 1.0
 @click.argument("flags", nargs=-1, type=click.UNPROCESSED)
 def command(file: Path, wait: bool, flags: tuple[str, ...]) -> None:
     """Train on a file."""
-    if looks_like_images(file):
-        fail(say("error.images_no_provider"))
-    if not file.is_file():
+    if not file.is_file() and not looks_like_images(file):
         fail(say("error.file_missing", file=str(file)), 2)
     perform(_train(settings(), file, shlex.join(flags), wait))
 
@@ -56,14 +57,14 @@ async def _train(chosen: Settings, file: Path, flags: str, wait: bool) -> None:
     async with core(chosen) as found:
         member = await operator(found)
         await found.tokens.prepare()
-        stored = await found.library.receive(_pieces(file), sys.maxsize)
-        judged = await _judged(found.library, File(stored.digest, file.name), member)
-        if judged.held is None:
-            for finding in judged.report.findings:
-                click.secho(finding_line(t, finding), err=True, fg="red")
-            fail(t("cli.validate.bad", name=file.name))
-        wish = wish_of(wanted, dataset=judged.held.dataset.id)
-        run = await found.training.plan(wish, member)
+        held: Held | HeldImages
+        if looks_like_images(file):
+            if not found.training.draws:
+                fail(t("error.images_no_provider"))
+            held = await _pictures(found, file, member)
+        else:
+            held = await _rows(found, file, member)
+        run = await found.training.plan(wish_of(wanted, dataset=held.dataset.id), member)
         _show_plan(run)
         if wanted.dry_run:
             return
@@ -79,10 +80,47 @@ async def _train(chosen: Settings, file: Path, flags: str, wait: bool) -> None:
                 request=None,
                 card=None,
             )
-            await _follow(found, job, watcher(found) if lock else None, wait)
+            if lock is None:
+                await _follow(found, job, None, wait)
+            else:
+                async with watching(found) as watch:
+                    await _follow(found, job, watch, wait)
         finally:
             if lock:
                 lock.free()
+
+
+async def _rows(found: Core, file: Path, member: Member) -> Held:
+    """The dataset that a file becomes; ends with its findings if they keep it from that."""
+    stored = await found.library.receive(_pieces(file), sys.maxsize)
+    judged = await _judged(found.library, File(stored.digest, file.name), member)
+    if judged.held is None:
+        _refuse(file, [finding_line(words(), finding) for finding in judged.report.findings])
+    return judged.held
+
+
+async def _pictures(found: Core, file: Path, member: Member) -> HeldImages:
+    """The same for a ``.zip`` or a folder of pictures."""
+    if file.is_file():
+        stored = await found.library.receive(_pieces(file), sys.maxsize)
+        judged = await found.images.judge(File(stored.digest, file.name), member)
+        report, held = judged.report, judged.held
+    else:
+        examined = await found.images.examine(file)
+        report, held = examined.report, None
+        if examined.canonical:
+            assert member.id is not None
+            async with found.database.transaction() as session:
+                held = await found.images.keep(session, member.id, file.resolve().name, examined)
+    if held is None:
+        _refuse(file, [image_finding_line(words(), finding) for finding in report.findings])
+    return held
+
+
+def _refuse(file: Path, lines: Sequence[str]) -> NoReturn:
+    for line in lines:
+        click.secho(line, err=True, fg="red")
+    fail(say("cli.validate.bad", name=file.name))
 
 
 async def _judged(library: Library, file: File, member: Member) -> Judged:
@@ -108,6 +146,10 @@ async def _follow(found: Core, job: Job, watch: Watch | None, wait: bool) -> Non
         if watch is not None:
             await watch.look()
         click.echo(say("cli.train.started" if watch else "cli.train.handed_over", n=job.id))
+        async with found.database.transaction() as session:
+            fresh = await jobs.get(session, job.id)
+        if fresh is not None and fresh.state == JobState.AWAITING_OPERATOR.value:
+            click.echo(_line(fresh))
         return
     shown = ""
     while True:
@@ -134,6 +176,8 @@ def _line(job: Job) -> str:
         line += " · " + t("job.step", step=facts["step"], steps=facts["steps"])
         if facts.get("loss") is not None:
             line += f" · {facts['loss']:.3f}"
+    if job.state == JobState.AWAITING_OPERATOR.value:
+        line += "\n" + t("job.awaiting", command=f"/handover_{job.id}")
     return line
 
 

@@ -6,16 +6,19 @@ from typing import Any
 from bot.answering.clock import Clock, SystemClock
 from bot.answering.courier import Courier
 from bot.answering.relay import Buttons
-from bot.cards import answer, job
+from bot.cards import answer, job, verdict
 from bot.chat.content import Answer, AnswerState, Card, Content
 from bot.chat.keypad import Keypad
 from bot.chat.places import MessageRef
 from bot.locales import Translator, translator
 from bot.services.access import Access
 from bot.services.keys import Keys
+from bot.services.money import Money
+from bot.services.proof import Proof
 from bot.services.releases import Releases
 from bot.services.replies import Ending
 from bot.services.training import Training
+from finetune.jobs import JobState
 from storage.clock import now
 from storage.tables import Job
 
@@ -30,33 +33,67 @@ class Announcer:
         access: Access,
         training: Training,
         releases: Releases,
+        money: Money,
         clock: Clock | None = None,
+        proof: Proof | None = None,
     ) -> None:
+        self._proof = proof
         self._courier = courier
         self._keys = keys
         self._access = access
         self._training = training
         self._releases = releases
+        self._money = money
         self._clock = clock or SystemClock()
         # When each running job's card was last shown, and in which state.
         self._shown: dict[int, tuple[float, str]] = {}
 
     async def render(self, subject: str, payload: Mapping[str, Any], language: str) -> Content:
-        """What an outbox entry shows: a job's card (``job``) or how it ended (``done``)."""
+        """What an outbox entry shows: a job's card (``job``), how it ended (``done``), what came of its model
+        (``verdict``), that its canary was taken back (``canary``)."""
         t = translator(language)
         found, before = await self._training.get(payload["job"])
         step = await self._training.checkpoint(found)
+        if subject == "canary":
+            return verdict.canary(t, found.name, payload)
+        if subject == "verdict":
+            made = await self._releases.of_job(found.id)
+            assert made is not None
+            assert self._proof is not None
+            shown = await self._proof.shown(made)
+            # Whoever may not promote is told so by the button.
+            return await self._keys.make(lambda keypad: verdict.report(t, keypad, shown, may_promote=True))
         if subject == "job":
-            return await self._keys.make(lambda keypad: job.progress(t, keypad, found, before, now(), step))
+            cost = await self._money.cost(found) if JobState(found.state).ended else None
+            return await self._keys.make(lambda keypad: job.progress(t, keypad, found, before, now(), step, cost))
+        cost = await self._money.final(found)
         model = await self._releases.of_job(found.id)
         live = await self._releases.live()
         person = await self._access.name(found.person_id)
 
         def make(keypad: Keypad) -> Card:
             is_live = live is not None and model is not None and live.id == model.id
-            return job.done(t, keypad, found, model, person, is_live, step)
+            return job.done(t, keypad, found, model, person, is_live, step, cost)
 
         return await self._keys.make(make)
+
+    async def facts(self, payload: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """What a notice tells, for programs: its kind (``job.succeeded``) and the job as plain data."""
+        found, _ = await self._training.get(payload["job"])
+        model = await self._releases.of_job(found.id)
+        data = {
+            "job": found.id,
+            "run": found.run,
+            "name": found.name,
+            "state": found.state,
+            "provider": found.provider,
+            "base": found.base,
+            "model": None if model is None else {"version": model.version, "id": model.external_id},
+            "failure": None if found.failure is None else found.failure.get("code"),
+            "started_at": None if found.started_at is None else found.started_at.isoformat(),
+            "ended_at": None if found.ended_at is None else found.ended_at.isoformat(),
+        }
+        return f"job.{found.state}", data
 
     async def preview(self, ref: MessageRef, found: Job) -> None:
         """Bring a running job's card up to date, as often as its platform bears."""

@@ -19,7 +19,7 @@ class Backups:
 
     async def backup(self, context: Context, arguments: str) -> None:
         """Write an archive and say where it lies. It holds everybody's data, so it never goes through a chat."""
-        made = await self._backup.make()
+        made = await self._backup.make(by=context.member)
         t = context.t
         text = Paragraph(t("card.backup", size=t.size(made.size), n=made.files))
         how = Paragraph(t("card.backup.how"), Tone.MUTED)

@@ -30,10 +30,10 @@ class General:
         """What people may type."""
         return [
             Command("start", Role.GUEST, self.start, "[code]"),
-            Command("help", Role.GUEST, self.help, "[command]"),
-            Command("lang", Role.GUEST, self.language, "zh|en"),
-            Command("whoami", Role.GUEST, self.whoami),
-            Command("privacy", Role.GUEST, self.privacy),
+            Command("help", Role.GUEST, self.help, "[command]", personal=True),
+            Command("lang", Role.GUEST, self.language, "zh|en", personal=True),
+            Command("whoami", Role.GUEST, self.whoami, personal=True),
+            Command("privacy", Role.GUEST, self.privacy, personal=True),
         ]
 
     def actions(self) -> list[Action]:
@@ -71,6 +71,7 @@ class General:
 
     async def _redeem(self, context: Context, code: str) -> None:
         member = await self._access.redeem(code, context.account)
+        await self._access.reached(context.account, context.place)
         await context.reply(
             lambda keypad: welcome.start(context.t, keypad, member),
         )
@@ -102,7 +103,9 @@ class General:
         else:
             raise UserError("language_unknown", value=word[:20])
         await self._access.choose_language(context.member, language)
-        await context.reply(Card(blocks=(Paragraph(translator(language)("card.language")),), rings=False))
+        await context.reply(
+            Card(blocks=(Paragraph(translator(language)("card.language")),), rings=False, personal=True)
+        )
 
     async def whoami(self, context: Context, arguments: str) -> None:
         """Name, role, number."""
@@ -110,4 +113,6 @@ class General:
 
     async def privacy(self, context: Context, arguments: str) -> None:
         """What is stored, and how to have it deleted."""
-        await context.reply(Card(context.t("card.privacy"), (Paragraph(context.t("card.privacy.what")),), rings=False))
+        await context.reply(
+            Card(context.t("card.privacy"), (Paragraph(context.t("card.privacy.what")),), rings=False, personal=True)
+        )

@@ -1,6 +1,6 @@
 """Following and steering jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from bot.cards import lists
@@ -8,23 +8,31 @@ from bot.cards.job import progress
 from bot.chat.content import Attachment, Card, Paragraph, Tone
 from bot.chat.errors import UserError
 from bot.chat.events import Ack
+from bot.chat.places import Place
 from bot.commands.context import Context
 from bot.commands.datasets import item_number
 from bot.commands.flags import TrainArguments, parse
 from bot.commands.registry import Action, Command
 from bot.commands.training import Trains
 from bot.services.access import Role
+from bot.services.money import Money
 from bot.services.notices import job_place
-from bot.services.training import Training
+from bot.services.training import NOBODY, Training
 from bot.services.watch import Watch
+from finetune.jobs import JobState
 from storage.clock import now
+from storage.tables import OutboxRow
+
+Missed = Callable[[Place], Awaitable[Sequence[OutboxRow]]]
 
 
 class Jobs:
     """The family's handlers."""
 
-    def __init__(self, training: Training, watch: Watch, trains: Trains) -> None:
+    def __init__(self, training: Training, watch: Watch, trains: Trains, missed: Missed, money: Money) -> None:
+        self._money = money
         self._training = training
+        self._missed = missed
         self._watch = watch
         self._trains = trains
 
@@ -52,11 +60,21 @@ class Jobs:
         """All jobs."""
         await context.reply(lists.jobs(context.t, await self._training.listing(), now()))
 
+    async def tell_missed(self, context: Context) -> None:
+        """Whether some notices arrived was never known: the next contact tells what they told."""
+        rows = await self._missed(context.place)
+        numbers = {row.payload["job"] for row in rows if "job" in row.payload}
+        found = [(await self._training.get(number))[0] for number in sorted(numbers)]
+        waits = any("approval" in row.payload and "job" not in row.payload for row in rows)
+        if found or waits:
+            await context.reply(lists.missed(context.t, found, approvals=waits), part="missed")
+
     async def job(self, context: Context, arguments: str) -> None:
         """One job's card, as it is now."""
         job, before = await self._training.get(_number(arguments))
         step = await self._training.checkpoint(job)
-        await context.reply(lambda keypad: progress(context.t, keypad, job, before, now(), step))
+        cost = await self._money.cost(job) if JobState(job.state).ended else None
+        await context.reply(lambda keypad: progress(context.t, keypad, job, before, now(), step, cost))
 
     async def log(self, context: Context, arguments: str) -> None:
         """A job's log as a file."""
@@ -83,7 +101,7 @@ class Jobs:
     async def press_cancel(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """The same by button; the card says so at once."""
         job = await self._training.cancel(payload["job"], context.member)
-        await context.show(context.ref, lambda keypad: progress(context.t, keypad, job, 0, now()))
+        await context.show(context.ref, lambda keypad: progress(context.t, keypad, job, NOBODY, now()))
         self._watch.wake()
         return Ack(context.t("job.cancelling"))
 
@@ -116,7 +134,7 @@ class Jobs:
         here = context.place == job_place(job)
         resumed = await self._training.resume(job, step, ref if here else None)
         if here:
-            await context.show(ref, lambda keypad: progress(context.t, keypad, resumed, 0, now()))
+            await context.show(ref, lambda keypad: progress(context.t, keypad, resumed, NOBODY, now()))
         self._watch.wake()
 
 

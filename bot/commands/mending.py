@@ -12,8 +12,8 @@ from bot.commands.datasets import Datasets, item_number
 from bot.commands.registry import Action, Command
 from bot.services.access import Role
 from bot.services.library import File, Held, Library
+from bot.services.runs import DEFAULT_PRESET
 from bot.services.sharing import OFF, Right, Sharing
-from bot.services.training import DEFAULT_PRESET
 from finetune.datasets import Wish
 from finetune.datasets.mending.kinds import NAMES, mends_of, of_all
 from finetune.parameters import presets

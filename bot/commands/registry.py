@@ -9,6 +9,7 @@ from typing import Any
 from bot.chat.content import MenuEntry
 from bot.chat.events import Ack
 from bot.commands.context import Context
+from bot.commands.options import options
 from bot.locales import LANGUAGES, translator
 from bot.services.access import Role
 
@@ -22,7 +23,7 @@ _COMMAND = re.compile(r"^/([a-zA-Z][a-zA-Z0-9]*(?:_[a-zA-Z0-9]+)*)(?:\s+|$)(.*)$
 class Command:
     """``/name arguments``. Its help is the sentence ``command.<name>``. With ``item``, ``/name_12`` means it too:
     the handler is given what stands after the underscore. One that is ``beside`` the line may take minutes: what the
-    same chat sends meanwhile does not wait for it.
+    same chat sends meanwhile does not wait for it. What is ``personal`` is answered for the eyes of whoever asked.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Command:
     item: bool = False
     listed: bool = True
     beside: bool = False
+    personal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,15 @@ class Registry:
 
     def menu(self) -> list[MenuEntry]:
         """For the platforms' own menus and completion."""
+        known = options()
         return [
             MenuEntry(
                 command.name,
                 command.role.word,
                 command.arguments,
                 {language: translator(language)(f"command.{command.name}") for language in LANGUAGES},
+                known.get(command.name, ()),
+                command.personal,
             )
             for command in self.commands.values()
             if command.listed

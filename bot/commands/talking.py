@@ -31,8 +31,8 @@ class Talking:
             Command("retry", Role.USER, self.retry),
             Command("stop", Role.USER, self.stop),
             Command("last", Role.USER, self.last),
-            Command("forget", Role.USER, self.forget),
-            Command("export_me", Role.USER, self.export_me),
+            Command("forget", Role.USER, self.forget, personal=True),
+            Command("export_me", Role.USER, self.export_me, personal=True),
         ]
 
     def actions(self) -> list[Action]:
@@ -139,6 +139,7 @@ class Talking:
                 ),
                 tone=Tone.WARNING,
                 rings=False,
+                personal=True,
             )
         )
 
@@ -160,7 +161,9 @@ class Talking:
         rows += await self._feedback.by(context.member)
         data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
         file = Attachment("my-conversations.jsonl", "application/jsonl", data)
-        await context.reply(Card(context.t("card.export_me", n=len(rows)), attachments=(file,), rings=False))
+        await context.reply(
+            Card(context.t("card.export_me", n=len(rows)), attachments=(file,), rings=False, personal=True)
+        )
 
 
 def _line(context: Context, key: str) -> Card:

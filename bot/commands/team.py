@@ -18,7 +18,7 @@ class Team:
     def commands(self) -> list[Command]:
         """What people may type."""
         return [
-            Command("invite", Role.ADMIN, self.invite, "[user|trainer|lead|admin]"),
+            Command("invite", Role.ADMIN, self.invite, "[user|trainer|lead|admin]", personal=True),
             Command("people", Role.ADMIN, self.people),
             Command("grant", Role.ADMIN, self.grant, "N role"),
             Command("revoke", Role.ADMIN, self.revoke, "N"),
@@ -29,7 +29,7 @@ class Team:
         if context.place.kind is PlaceKind.GROUP:
             raise UserError("only_private")
         role = Role.of(arguments.split(" ")[0]) if arguments.strip() else Role.USER
-        code = await self._access.invite(role)
+        code = await self._access.invite(role, context.member)
         await context.reply(welcome.invite(context.t, code, role))
 
     async def people(self, context: Context, arguments: str) -> None:

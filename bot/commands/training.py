@@ -1,10 +1,11 @@
 """From words to a job: the confirm card, its buttons, the presets."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bot.cards import confirm
 from bot.cards.job import progress
+from bot.cards.money import waiting
 from bot.chat.content import Card, Paragraph, Tone
 from bot.chat.errors import UserError
 from bot.chat.events import Ack
@@ -13,17 +14,29 @@ from bot.commands.context import Context
 from bot.commands.flags import TrainArguments, canonical, parse
 from bot.commands.registry import Action, Command
 from bot.services.access import Role
+from bot.services.approvals import Waits
 from bot.services.library import Library
-from bot.services.training import DEFAULT_SEED, DEFAULT_SHARE, Run, Training, Wish
+from bot.services.runs import DEFAULT_PROVIDER, DEFAULT_SEED, DEFAULT_SHARE, Run, Wish
+from bot.services.training import Training
 from bot.services.watch import Watch
 from finetune.parameters import optimiser_steps, presets, resolve
 from storage.clock import now
+
+# In the place of a dataset: what people said of answers.
+FROM_FEEDBACK = "from-feedback"
 
 
 class Trains:
     """The family's handlers."""
 
-    def __init__(self, training: Training, library: Library, watch: Watch) -> None:
+    def __init__(
+        self,
+        training: Training,
+        library: Library,
+        watch: Watch,
+        from_feedback: Callable[[Context], Awaitable[None]] | None = None,
+    ) -> None:
+        self._from_feedback = from_feedback
         self._training = training
         self._library = library
         self._watch = watch
@@ -31,7 +44,7 @@ class Trains:
     def commands(self) -> list[Command]:
         """What people may type."""
         return [
-            Command("train", Role.TRAINER, self.train, "[N] [--preset …] [--epochs …] …"),
+            Command("train", Role.TRAINER, self.train, "[N|from-feedback] [--preset …] [--epochs …] …"),
             Command("presets", Role.TRAINER, self.presets),
         ]
 
@@ -46,6 +59,9 @@ class Trains:
 
     async def train(self, context: Context, arguments: str) -> None:
         """Show what the run would take; with ``--yes`` start it at once."""
+        if self._from_feedback is not None and arguments.strip().lower().replace("_", "-") == FROM_FEEDBACK:
+            await self._from_feedback(context)
+            return
         wanted = parse(arguments)
         run = await self._training.plan(wish_of(wanted), context.member)
         if wanted.yes and not wanted.dry_run:
@@ -85,6 +101,10 @@ class Trains:
         else:
             await self._confirm(context, run)
 
+    async def elsewhere(self, context: Context, job_id: int, provider: str) -> None:
+        """A job's data at another provider: its confirm card."""
+        await self._confirm(context, await self._training.elsewhere(job_id, provider, context.member))
+
     async def _start_now(self, context: Context, run: Run) -> None:
         # The card's message is made first: the job needs a card to edit, and a repeat finds the same message.
         ref = await context.reply(Card(context.t("card.starting"), rings=False), part="job")
@@ -93,19 +113,27 @@ class Trains:
 
     async def _start(
         self, context: Context, run: Run, intent: str, *, request: MessageRef | None, card: MessageRef
-    ) -> bool:
-        job, created = await self._training.start(
-            run,
-            context.member,
-            intent=intent,
-            line=line_of(run),
-            place=context.place,
-            language=context.language,
-            request=request,
-            card=card,
-        )
-        _, before = await self._training.get(job.id)
-        await context.show(card, lambda keypad: progress(context.t, keypad, job, before, now()))
+    ) -> bool | None:
+        """Whether it was started now; None if it waits for a lead."""
+        try:
+            job, created = await self._training.start(
+                run,
+                context.member,
+                intent=intent,
+                line=line_of(run),
+                place=context.place,
+                language=context.language,
+                request=request,
+                card=card,
+            )
+        except Waits as waits:
+            # It stays to be read: a press is answered by a word that passes.
+            line, number = context.t(f"error.{waits.key}", **waits.fields), waits.number
+            await context.show(card, lambda keypad: waiting(context.t, keypad, run.name, number, line))
+            return None
+        # As it is by now: the watcher may have been faster.
+        fresh, before = await self._training.get(job.id)
+        await context.show(card, lambda keypad: progress(context.t, keypad, fresh, before, now()))
         self._watch.wake()
         return created
 
@@ -127,6 +155,8 @@ class Trains:
         run = await self._training.thaw(payload["run"], context.member)
         intent = f"{context.place.platform}:{context.place.chat}:{context.ref.id}:{payload['nonce']}"
         created = await self._start(context, run, intent, request=context.ref, card=context.ref)
+        if created is None:
+            return Ack(context.t("pressed.waits"))
         return Ack(context.t("pressed.started" if created else "pressed.train.start"))
 
     async def press_dismiss(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
@@ -163,12 +193,21 @@ def wish_of(wanted: TrainArguments, dataset: int | None = None) -> Wish:
         wanted.name,
         wanted.seed,
         wanted.image_flag,
+        wanted.trigger or "",
+        wanted.repeats or 1,
     )
 
 
 def line_of(run: Run) -> str:
     """The canonical line of a run."""
-    others = [("base", run.base.id), ("val", f"{run.validation_share * 100:g}%")]
+    others = [("provider", run.provider)] if run.provider != DEFAULT_PROVIDER else []
+    others.append(("base", run.base.id))
+    if run.images is None:
+        others.append(("val", f"{run.validation_share * 100:g}%"))
+    else:
+        others.append(("repeats", str(run.images.repeats)))
+        if run.images.trigger:
+            others.append(("trigger", run.images.trigger))
     if run.seed != DEFAULT_SEED:
         others.append(("seed", str(run.seed)))
     if run.name != run.held.dataset.name:
@@ -193,4 +232,5 @@ def _proposal(run: Run, before: int, repeated: tuple[str, ...]) -> confirm.Propo
         seed=run.seed,
         before=before,
         repeated=repeated,
+        images=run.images,
     )

@@ -52,7 +52,7 @@ def words(text: str) -> list[Word]:
         raise UserError("quote_open", rest=text[opened : opened + 20], position=opened + 1)
     if current or quoted:
         found.append(Word(current, quoted))
-    return [Word(_dashed(word.text), word.quoted) for word in _joined(found)]
+    return [Word(dashed(word.text), word.quoted) for word in _joined(found)]
 
 
 def _separates(text: str, index: int) -> bool:
@@ -76,7 +76,8 @@ def _joined(found: list[Word]) -> list[Word]:
     return joined
 
 
-def _dashed(word: str) -> str:
+def dashed(word: str) -> str:
+    """A word whose leading dashes, whatever a keyboard made of them, are two hyphens."""
     return _SINGLE_HYPHEN.sub("--", _LEADING_DASHES.sub("--", word))
 
 

@@ -1,10 +1,12 @@
 """Every sentence that a person sees, in Chinese and English.
 
 A sentence has a key (``card.job.title``) that is the ``msgid`` of the catalogues ``<language>/*.po``; fields stand
-in braces. Numbers among the fields are written the way the language writes them. An entry with a plural is chosen
-by its field ``n``.
+in braces. Numbers among the fields are written the way the language writes them, but for those that name something
+(a job, a version, what a command is about), which are written as people must type them. An entry with a plural is
+chosen by its field ``n``.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -17,6 +19,11 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
 LANGUAGES = ("zh", "en")
+# A field of these is no count: the item of a command, or what stands behind the word for a numbered thing.
+_ITEM = re.compile(
+    r"(?:/\w*[_ ]|\bv|#|\b(?:[Jj]ob|[Dd]ataset|[Vv]ersion|[Nn]umber) |(?:任务|数据集|版本|编号) ?)\{(\w+)\}"
+    r"|\{(\w+)\} ?号"
+)
 DEFAULT_LANGUAGE = "en"
 
 
@@ -30,6 +37,12 @@ def language_of(tag: str | None) -> str | None:
         return None
     prefix = tag.replace("_", "-").split("-", 1)[0].lower()
     return prefix if prefix in LANGUAGES else None
+
+
+@cache
+def _items(text: str) -> frozenset[str]:
+    """The fields of a sentence that name something."""
+    return frozenset(before or after for before, after in _ITEM.findall(text))
 
 
 class Translator:
@@ -50,7 +63,10 @@ class Translator:
             count = fields.get("n", 0)
             form = self._catalog.plural_expr
             text = text[_plural_index(form, count if isinstance(count, int) else 0)]
-        return text.format_map({name: self._written(value) for name, value in fields.items()})
+        items = _items(text)
+        return text.format_map(
+            {name: str(value) if name in items else self._written(value) for name, value in fields.items()}
+        )
 
     def has(self, key: str) -> bool:
         """Whether there is a sentence for ``key``."""

@@ -2,17 +2,19 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import IntEnum
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.errors import UserError
-from bot.chat.places import Account
+from bot.chat.places import Account, Place, PlaceKind
 from storage.clock import now
 from storage.database import Database
-from storage.repositories import people
+from storage.repositories import audit, people
+from storage.repositories.audit import Act
 from storage.tables import Code, Person, WebSession
 
 _INVITE_DAYS = 7
@@ -82,12 +84,42 @@ class Access:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Where accounts were seen to write alone, so that it is stored only when it changes.
+        self._reached: dict[tuple[str, str], str] = {}
+
+    async def reached(self, account: Account, place: Place) -> None:
+        """Note where somebody who was let in can be written to alone."""
+        key = (account.platform, account.id)
+        if place.kind is PlaceKind.PRIVATE and self._reached.get(key) != place.chat:
+            async with self._database.transaction() as session:
+                await people.reached(session, *key, place.chat)
+            self._reached[key] = place.chat
 
     async def member(self, account: Account) -> Member:
         """Whoever has this account; a guest if nobody."""
         async with self._database.transaction() as session:
             person = await people.find(session, account.platform, account.id)
-        return _member(person) if person else Member(None, account.name, Role.GUEST, None)
+        if person is None and account.role is not None:
+            person = await self._let_in(account)
+        if person is None:
+            return Member(None, account.name, Role.GUEST, None)
+        member = _member(person)
+        if account.role is None or member.role is Role.GUEST:
+            # Whoever was shut out stays out, whatever a platform says.
+            return member
+        return replace(member, role=max(member.role, Role.of(account.role)))
+
+    async def _let_in(self, account: Account) -> Person | None:
+        """Somebody whom the operator's rules for their platform let in: a user; more only while those rules say so."""
+        try:
+            async with self._database.transaction() as session:
+                person = await people.create(session, account.name or "?", Role.USER.word, None)
+                await people.link(session, person.id, account.platform, account.id)
+                return person
+        except IntegrityError:
+            # Two of their messages came at once.
+            async with self._database.transaction() as session:
+                return await people.find(session, account.platform, account.id)
 
     async def operator(self, account: Account) -> Member:
         """Whoever works on the machine itself: a lead, made when first asked for."""
@@ -144,13 +176,14 @@ class Access:
             await self._keep(session, code, "signin", Role.of(person.role), person.id, timedelta(hours=1))
             return code
 
-    async def invite(self, role: Role) -> str:
+    async def invite(self, role: Role, by: Member | None = None) -> str:
         """A one-time code that lets one person in with a role."""
         if role is Role.GUEST:
             raise UserError("role_unknown", value=role.word, known="user, trainer, lead, admin")
         code = new_code()
         async with self._database.transaction() as session:
             await self._keep(session, code, "invite", role, None, timedelta(days=_INVITE_DAYS))
+            await audit.record(session, Act.INVITE, by.id if by else None, role=role.word)
         return code
 
     async def _keep(
@@ -176,6 +209,9 @@ class Access:
             person = await people.find(session, account.platform, account.id)
             if person is not None and await people.spent_by(session, digest(code), person.id):
                 return _member(person)
+            if person is not None and await people.purpose(session, digest(code)) == "link":
+                # Two people would become one: that is asked first.
+                raise UserError("link_use")
             row = await self._spend(session, code)
             if person is None and row.person_id is not None:
                 person = await people.get(session, row.person_id)
@@ -219,6 +255,8 @@ class Access:
             last = await people.count_role(session, Role.ADMIN.word) == 1
             if person.role == Role.ADMIN.word and role is not Role.ADMIN and last:
                 raise UserError("last_admin")
+            if person.role != role.word:
+                await audit.record(session, Act.ROLE, by.id, subject=person.id, before=person.role, after=role.word)
             person.role = role.word
             return _member(person)
 

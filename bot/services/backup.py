@@ -18,13 +18,15 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.errors import UserError
+from bot.services.access import Member
 from bot.version import version
 from storage import snapshot
 from storage.archive import BadArchive, Packer, unpack
 from storage.clock import now
 from storage.database import Database
 from storage.files import digest_of
-from storage.repositories import restored
+from storage.repositories import audit, restored
+from storage.repositories.audit import Act
 
 _FORMAT = 1
 # Immutable or made once: what lies there and what comes from an archive go together.
@@ -68,8 +70,9 @@ class Backup:
         """Where archives lie unless told otherwise."""
         return self._data_dir / "backups"
 
-    async def make(self, target: Path | None = None) -> Made:
-        """Write an archive. Raises ``UserError``, or ``DatabaseProblem`` if the database cannot be read.
+    async def make(self, target: Path | None = None, by: Member | None = None) -> Made:
+        """Write an archive, for a person or for whoever has this machine. Raises ``UserError``, or ``DatabaseProblem``
+        if the database cannot be read.
 
         The database comes first: files are stored before the rows that name them, so every file that the snapshot
         names is there when files are packed after it.
@@ -84,6 +87,9 @@ class Backup:
             with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".backup-", suffix=".part") as work:
                 file, revision = await snapshot.take(self._database, Path(work))
                 count = await asyncio.to_thread(self._pack, archive, file, revision)
+            if by is not None:
+                async with self._database.transaction() as session:
+                    await audit.record(session, Act.BACKUP, by.id, file=archive.name)
             return Made(archive, archive.stat().st_size, count)
         except OSError as error:
             raise UserError("backup_unwritable", file=str(archive), reason=error.strerror or "?") from error

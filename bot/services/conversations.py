@@ -7,7 +7,7 @@ date while it grows. A process that dies in the middle leaves an answer that the
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 
 from bot.answering.relay import Relay
 from bot.chat.content import Answer, AnswerState
@@ -15,22 +15,17 @@ from bot.chat.errors import PlatformError, UserError
 from bot.chat.places import MessageRef, Place
 from bot.locales import translator
 from bot.services.access import Member, Role
+from bot.services.chat_costs import settle_cut_off
 from bot.services.replies import Ending, Means, Reply, place_of
-from storage.repositories import chats, feedback
+from storage.clock import now
+from storage.database import away
+from storage.repositories import chats, feedback, people
 from storage.repositories import conversations as turns
 from storage.tables import Conversation, Turn
 
 log = logging.getLogger(__name__)
 
 _LONGEST_QUESTION = 8_000  # characters
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOver:
-    """Answers that were cut off, with their places; conversations in which somebody still waits."""
-
-    cut: list[tuple[Turn, Place]]
-    waiting: list[int]
 
 
 class Conversations:
@@ -40,6 +35,10 @@ class Conversations:
         self._means = means
         self._database = means.database
         self._workers: dict[int, asyncio.Task[None]] = {}
+        # Where the conversation of a worker is: platform and chat.
+        self._chats: dict[int, tuple[str, str]] = {}
+        # Answers of dead processes that are being given their last word.
+        self._ending: dict[int, asyncio.Task[None]] = {}
         self._replies: dict[int, Reply] = {}
         # Conversations in which something new was stored since their worker last looked.
         self._fresh: set[int] = set()
@@ -76,7 +75,7 @@ class Conversations:
         busy = self._busy(talk.id) and talk.id not in self._told
         if busy:
             self._told.add(talk.id)
-        self._begin(talk.id)
+        self._begin(talk.id, (talk.platform, talk.chat))
         return busy
 
     async def reword(self, ref: MessageRef, text: str) -> bool:
@@ -128,7 +127,7 @@ class Conversations:
                 await turns.revise(session, answer.id, state="superseded")
             for turn in asked:
                 await turns.revise(session, turn.id, state="waiting")
-        self._begin(talk.id)
+        self._begin(talk.id, (talk.platform, talk.chat))
 
     async def go_on(self, place: Place, answer_id: int) -> None:
         """Go on with the last answer, which reached its greatest length. Raises ``UserError``."""
@@ -136,7 +135,7 @@ class Conversations:
         async with self._database.transaction() as session:
             last = _last(await turns.last_answer(session, talk), answer_id)
         self._going_on[talk.id] = last
-        self._begin(talk.id)
+        self._begin(talk.id, (talk.platform, talk.chat))
 
     async def _quiet(self, place: Place) -> Conversation:
         """The conversation of a place in which nothing is being said. Raises ``UserError``."""
@@ -163,10 +162,11 @@ class Conversations:
         await relay.finish("", await self._means.buttons.after(t, last.id, Ending(last.state)))
 
     async def forget(self, member: Member) -> int:
-        """Delete what a person said, was answered and thought of answers."""
+        """Delete what a person said, was answered, thought of answers and chose about notices."""
         assert member.id is not None
         async with self._database.transaction() as session:
             await feedback.forget(session, member.id)
+            await people.forget_choices(session, member.id)
             return await turns.forget(session, member.id)
 
     async def said_by(self, member: Member) -> list[Turn]:
@@ -185,14 +185,18 @@ class Conversations:
         async with self._database.transaction() as session:
             await chats.mark(session, place.platform, place.chat, "open" if writable else "shut")
 
-    async def left_over(self) -> LeftOver:
-        """What a dead process left half-way, marked so. To be asked before anything new comes in."""
+    async def adopt(self, platform: str, chat: str) -> None:
+        """Go on where another process stopped: what it left half-way is ended honestly, who still waits is answered.
+
+        When this returns, all that is marked so; what people see of it comes after.
+        """
+        cut = []
         async with self._database.transaction() as session:
-            found = []
-            for answer in await turns.in_flight(session):
-                talk = await turns.get(session, answer.conversation_id)
-                if talk is None:
+            for answer, talk in await turns.owed_in(session, platform, chat):
+                if self._busy(talk.id) or answer.id in self._ending:
                     continue
+                if answer.state == "answering":
+                    await settle_cut_off(session, answer, self._means.rates)
                 if answer.state == "answering" and answer.message is None and not answer.text:
                     # Nothing of it was seen: it is answered as if asked just now.
                     await turns.revise(session, answer.id, state="superseded", owed=False)
@@ -201,21 +205,42 @@ class Conversations:
                 if answer.state == "answering":
                     answer.state = "interrupted"
                     await turns.answered(session, answer.conversation_id)
-                found.append((answer, place_of(talk)))
-            waiting = [talk.id for talk in await turns.conversations_waiting(session)]
-        return LeftOver(found, waiting)
+                cut.append((answer, place_of(talk)))
+            waiting = await turns.waiting_in(session, platform, chat)
+        for answer, place in cut:
+            ending = self._ending[answer.id] = asyncio.get_running_loop().create_task(
+                self._end(answer, place), name=f"{place.platform} {place.chat}"
+            )
+            ending.add_done_callback(partial(self._ended, answer.id))
+        for conversation_id in waiting:
+            self._begin(conversation_id, chat=(platform, chat))
 
-    async def recover(self, left: LeftOver) -> None:
-        """End honestly what was cut off, and answer who still waits. Once, after the platforms run."""
-        for conversation_id in left.waiting:
-            self._begin(conversation_id)
-        await asyncio.gather(*(self._end(answer, place) for answer, place in left.cut))
+    def _ended(self, answer_id: int, task: asyncio.Task[None]) -> None:
+        del self._ending[answer_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # It is still owed: whoever looks for what is left over finds it again.
+            log.error("an answer that was cut off was not ended", exc_info=error)
+
+    def busy(self, platform: str, chat: str) -> bool:
+        """Whether something is being said in a chat."""
+        return any(self._chats.get(number) == (platform, chat) for number in self._workers)
+
+    def abandon(self, platform: str, chat: str) -> None:
+        """Another process has this chat: nothing more is said or kept there by this one."""
+        for number, worker in tuple(self._workers.items()):
+            if self._chats.get(number) == (platform, chat):
+                worker.cancel()
+        for ending in tuple(self._ending.values()):
+            if ending.get_name() == f"{platform} {chat}":
+                ending.cancel()
 
     async def _end(self, answer: Turn, place: Place) -> None:
         """Give an answer its last word, where it stands or else in a new message."""
         note = translator(answer.language)("talk.interrupted") if answer.state == "interrupted" else ""
         ref = MessageRef(place, answer.message) if answer.message is not None else None
-        if ref is None and self._means.courier.platform(place).limits.repeatable_sends:
+        limits = self._means.courier.platform(place).limits
+        age = (now() - answer.created_at).total_seconds()
+        if ref is None and limits.repeatable_sends and age < limits.repeat_seconds:
             # If it stands there already the platform knows it by its key, and says where.
             waiting = Answer("", AnswerState.WAITING, note)
             with suppress(PlatformError):
@@ -250,7 +275,7 @@ class Conversations:
         self._closing = True
         for reply in self._replies.values():
             reply.interrupt()
-        workers = [worker for worker in self._workers.values() if not worker.done()]
+        workers = [worker for worker in (*self._workers.values(), *self._ending.values()) if not worker.done()]
         if workers:
             _, late = await asyncio.wait(workers, timeout=seconds)
             for worker in late:
@@ -262,16 +287,17 @@ class Conversations:
         worker = self._workers.get(conversation_id)
         return worker is not None and not worker.done()
 
-    def _begin(self, conversation_id: int) -> None:
+    def _begin(self, conversation_id: int, chat: tuple[str, str]) -> None:
         self._fresh.add(conversation_id)
         if not self._busy(conversation_id) and not self._closing:
+            self._chats[conversation_id] = chat
             worker = asyncio.get_running_loop().create_task(self._work(conversation_id))
             self._workers[conversation_id] = worker
             worker.add_done_callback(lambda task: self._left(conversation_id, task))
 
     def _left(self, conversation_id: int, task: asyncio.Task[None]) -> None:
         if self._workers.get(conversation_id) is task:
-            del self._workers[conversation_id]
+            del self._workers[conversation_id], self._chats[conversation_id]
 
     async def _work(self, conversation_id: int) -> None:
         """Answer until nobody waits."""
@@ -286,8 +312,9 @@ class Conversations:
             self._told.discard(conversation_id)
             try:
                 await reply.run()
-            except Exception:
-                log.exception("an answer could not be kept")
+            except Exception as error:
+                # It is still owed: whoever looks for what is left over finds it, when the database is back.
+                log.error("an answer could not be kept", exc_info=None if away(error) else error)
                 return
             finally:
                 del self._replies[conversation_id]

@@ -132,6 +132,12 @@ class ImageSets:
         dataset, version = await self._library.find(dataset_id, member)
         return _held(dataset, version) if dataset.kind == IMAGES else None
 
+    async def version(self, version_id: int) -> HeldImages:
+        """The version that a job was made for."""
+        async with self._database.transaction() as session:
+            dataset, version = await datasets.version(session, version_id)
+        return _held(dataset, version)
+
     async def listing(self, member: Member, limit: int = 20) -> list[HeldImages]:
         """The newest image datasets that a person may see."""
         async with self._database.transaction() as session:

@@ -1,11 +1,14 @@
 """Datasets: a file comes in, is judged apart from the event loop, and becomes an immutable version."""
 
+import asyncio
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bot.chat.errors import UserError
 from bot.services.access import Member, Role
@@ -14,7 +17,8 @@ from finetune.datasets import Changes, Measures, Report, Wish, examine, measured
 from finetune.errors import FineTuneError
 from storage.database import Database
 from storage.files import FileStore, StoredFile, TooLarge
-from storage.repositories import datasets
+from storage.repositories import audit, datasets
+from storage.repositories.audit import Act
 from storage.repositories.datasets import IMAGES, TEXT, Content
 from storage.tables import Dataset, DatasetVersion
 
@@ -189,6 +193,22 @@ class Library:
         report, canonical = await self._judge(file)
         return _content(file, report, canonical, made_from, changes)
 
+    async def extended(self, held: Held, rows: Sequence[Mapping[str, Any]]) -> Content:
+        """The content of a next version with rows added at the end; nothing is stored of it but its file.
+
+        Raises ``UserError`` for a version with errors.
+        """
+        target = self._files.temporary()
+        try:
+            added = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+            await asyncio.to_thread(_appended, self.canonical(held.version), added, target)
+            kept = await self._files.adopt(target)
+        finally:
+            target.unlink(missing_ok=True)
+        file = File(kept.digest, _MENDED_NAME)
+        report, canonical = await self._judge(file)
+        return _content(file, report, canonical, held.version.number)
+
     async def switch(self, dataset_id: int, number: int, member: Member) -> Held:
         """Make another version the current one."""
         async with self._database.transaction() as session:
@@ -275,6 +295,7 @@ class Library:
             raise UserError("dataset_not_yours", n=dataset_id)
         async with self._database.transaction() as session:
             await datasets.delete(session, dataset)
+            await audit.record(session, Act.DELETED, member.id, dataset=dataset.id, name=dataset.name)
         return dataset
 
     def source(self, version: DatasetVersion) -> Path:
@@ -301,6 +322,12 @@ class Library:
             part.write_text(json.dumps([kept, held_out]), "utf-8")
             part.replace(record)
         return Split(training, validation if held_out else None, kept, held_out)
+
+
+def _appended(canonical: Path, added: bytes, target: Path) -> None:
+    with canonical.open("rb") as before, target.open("wb") as after:
+        shutil.copyfileobj(before, after)
+        after.write(added)
 
 
 def _content(

@@ -18,10 +18,12 @@ from bot.chat.content import Card, Paragraph, Tone
 from bot.chat.errors import Blocked, Closed, PlatformError, Unconfirmed
 from bot.chat.places import MessageRef, Place, PlaceKind
 from bot.locales import Translator, translator
+from bot.services.chat_costs import Rates, Spent, settle
 from bot.services.growing import Growing
 from bot.services.prompts import Count, continued, fit, own_words
 from finetune.errors import FineTuneError
-from storage.database import Database
+from finetune.providers.estimates import chat_rate
+from storage.database import Database, until_there
 from storage.repositories import chats
 from storage.repositories import conversations as turns
 from storage.tables import Conversation, Turn
@@ -42,7 +44,8 @@ _LOOK_FOR_REPEATS_EVERY = 200  # characters
 class Voice:
     """Who answers: a model with the system prompt and sampling that travel with it. ``window``: tokens in all.
 
-    ``label`` is what people call it; ``untuned`` says that it is the base, which people are told once.
+    ``label`` is what people call it; ``untuned`` says that it is the base, which people are told once. ``provider``
+    and ``base``: whose price its answers have.
     """
 
     label: str
@@ -51,10 +54,12 @@ class Voice:
     window: int
     untuned: bool
     model: ChatModel
+    provider: str = ""
+    base: str = ""
 
 
-# Opens the voice that plain messages go to now, and holds its endpoint open.
-LiveVoice = Callable[[], AbstractAsyncContextManager[Voice]]
+# Opens the voice that a conversation talks to now (by its number), and holds its endpoint open.
+LiveVoice = Callable[[int], AbstractAsyncContextManager[Voice]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,7 @@ class Means:
     clock: Clock
     growing: Growing
     thoughts: bool = False
+    rates: Rates = chat_rate
 
 
 class Reply:
@@ -106,6 +112,9 @@ class Reply:
         self._notes: list[str] = []
         self._state = "done"
         self._model: str | None = None
+        self._spent = Spent()
+        # Whether a request is on its way that may cost something, and whether anything came of it.
+        self._asked = self._heard = False
         self._told: dict[str, bool] = {}
         self._text: list[str] = []
         self._length = self._looked_at = 0
@@ -170,7 +179,8 @@ class Reply:
         try:
             await self._until_end(answer, relay)
             self._means.growing.remove(answer.id)
-            await self._keep(answer, relay)
+            # Nobody else has its last words; while the database is away they must not be lost.
+            await until_there(lambda: self._keep(answer, relay), "an answer's end")
             ending = Ending(self._state, unfinished=self._last.finish == "length")
             buttons = await self._means.buttons.after(self._t, answer.id, ending)
             trouble = await relay.finish("\n".join(self._notes), buttons)
@@ -249,6 +259,10 @@ class Reply:
                 prompt_tokens=self._last.prompt_tokens,
                 completion_tokens=self._last.completion_tokens,
             )
+            if self._asked:
+                last = self._last
+                spent = replace(self._spent, prompt_tokens=last.prompt_tokens, completion_tokens=last.completion_tokens)
+                await settle(session, answer, self._waiting[-1].person_id, spent, self._means.rates)
             if self._told:
                 talk = await session.get_one(Conversation, self._talk.id)
                 for name, value in self._told.items():
@@ -258,10 +272,10 @@ class Reply:
         async with contextlib.AsyncExitStack() as stack:
             typing = asyncio.create_task(self._keep_typing())
             stack.callback(typing.cancel)
-            async with self._means.database.transaction() as session:
-                history = await turns.history(session, self._talk, self._waiting[0].id)
-            voice = await stack.enter_async_context(self._means.voice())
+            history = await until_there(self._history, "an answer")
+            voice = await until_there(lambda: stack.enter_async_context(self._means.voice(self._talk.id)), "an answer")
             self._model = voice.label
+            self._spent = Spent(voice.provider, voice.base)
             prompt = self._prompt(voice, history)
             self._means.growing.add(answer.id, self._text)
             pieces = await stack.enter_async_context(contextlib.aclosing(self._pieces(voice, prompt, relay)))
@@ -277,10 +291,17 @@ class Reply:
         if not "".join(self._text).strip():
             self._notes.append(self._t("talk.empty"))
 
+    async def _history(self) -> Sequence[Turn]:
+        async with self._means.database.transaction() as session:
+            return await turns.history(session, self._talk, self._waiting[0].id)
+
     def _prompt(self, voice: Voice, history: Sequence[Turn]) -> list[Said]:
         if voice.untuned and not self._talk.base_told:
             self._notes.append(self._t("talk.untuned"))
             self._told["base_told"] = True
+        before = next((turn.model for turn in reversed(history) if turn.role == "assistant" and turn.model), None)
+        if before not in (None, voice.label):
+            self._notes.append(self._t("talk.model_now", name=voice.label))
         question = "\n".join(turn.text for turn in self._waiting)
         prompt, dropped = fit(voice, own_words(voice.label, history), question, self._means.count)
         if self._before is not None:
@@ -295,6 +316,7 @@ class Reply:
     async def _pieces(self, voice: Voice, prompt: Sequence[Said], relay: Relay) -> AsyncGenerator[Piece]:
         """What the model says. One that is overloaded before its first word is asked again after a while."""
         for wait in (*BUSY_WAITS, None):
+            self._asked = True
             try:
                 async with contextlib.aclosing(voice.model.stream(prompt, voice.sampling)) as pieces:
                     yield await self._first(pieces, relay)
@@ -303,6 +325,8 @@ class Reply:
             except StopAsyncIteration:
                 return
             except ModelError as error:
+                # Who refuses takes nothing; who was waited for in vain may have worked all the same.
+                self._asked = self._heard or error.code == "no_word"
                 if wait is None or not error.passing or self._length or self._last.finish:
                     raise
                 pause = min(wait if error.retry_after is None else error.retry_after, _LONGEST_BUSY_WAIT)
@@ -330,6 +354,7 @@ class Reply:
 
     def _hear(self, piece: Piece, relay: Relay) -> bool:
         """Take in a piece. True when there is no sense in hearing more."""
+        self._heard = True
         if piece.finish is not None or piece.completion_tokens is not None:
             self._last = Piece(
                 "",

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.chat.errors import UserError
 from bot.services.access import Member, Role
 from storage.database import Database
-from storage.repositories import datasets, people, shares
+from storage.repositories import audit, datasets, people, shares
+from storage.repositories.audit import Act
 from storage.tables import Dataset
 
 TEAM = "team"
@@ -71,12 +72,13 @@ class Sharing:
                 raise UserError("dataset_unknown", n=dataset_id)
             if dataset.owner_id != member.id and member.role < Role.ADMIN:
                 raise UserError("dataset_not_yours", n=dataset_id)
-            if whom.lower() == OFF:
+            person_id = None if whom.lower() in (OFF, TEAM) else await _person(session, whom)
+            word = None if whom.lower() == OFF else right.word
+            if word is None:
                 await shares.take_all(session, dataset_id)
-            elif whom.lower() == TEAM:
-                await shares.put(session, dataset_id, None, right.word)
             else:
-                await shares.put(session, dataset_id, await _person(session, whom), right.word)
+                await shares.put(session, dataset_id, person_id, word)
+            await audit.record(session, Act.SHARE, member.id, dataset=dataset_id, whom=person_id, right=word)
             return dataset, await _listed(session, dataset_id)
 
     async def listing(self, dataset_id: int) -> list[Shared]:

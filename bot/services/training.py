@@ -1,90 +1,75 @@
 """From a person's words to a job: what would run, what it takes, and starting it once."""
 
 import asyncio
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from bot.chat.errors import UserError
 from bot.chat.places import MessageRef, Place
+from bot.services import approvals, money
 from bot.services.access import Member, Role
-from bot.services.library import Held, Library, Split
+from bot.services.approvals import Asked, Waits
+from bot.services.image_runs import ImageRuns
+from bot.services.images import HeldImages, ImageSets
+from bot.services.library import Held, Library
+from bot.services.runs import DEFAULT_PRESET, DEFAULT_SEED, DEFAULT_SHARE, Run, Wish, find_base
 from bot.services.sharing import Right
 from finetune.errors import FineTuneError
+from finetune.images import Parameters as ImageParameters
 from finetune.jobs import JobState
-from finetune.parameters import Hyperparameters, Origin, optimiser_steps, presets, resolve
-from finetune.providers.provider import Base, FineTune, Piece, Plan, Provider, Template, base_of, resumable
-from storage.clock import now
+from finetune.parameters import Hyperparameters, optimiser_steps, presets, resolve
+from finetune.providers.provider import FineTune, Piece, Provider, Template, resumable
 from storage.database import Database
 from storage.repositories import jobs, outbox
+from storage.repositories.datasets import IMAGES
 from storage.repositories.restored import end_key
 from storage.tables import Job
 
-DEFAULT_PRESET = "standard"
-DEFAULT_SHARE = 0.1
-DEFAULT_SEED = 42
-
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody asks for; None means "as usual". ``image_flag``: a flag that only image datasets have."""
+class Queue:
+    """How many jobs are before one, and how many seconds those take, as a range; None if that is not known."""
 
-    dataset: int | None = None
-    preset: str | None = None
-    provider: str | None = None
-    base: str | None = None
-    values: Mapping[str, float] | None = None
-    validation_share: float | None = None
-    name: str | None = None
-    seed: int | None = None
-    image_flag: str | None = None
+    jobs: int
+    seconds: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Exactly what would run: the confirm card shows it, and its button starts nothing else."""
-
-    held: Held
-    provider: str
-    base: Base
-    preset: str
-    values: Hyperparameters
-    origins: Mapping[str, Origin]
-    flags: Mapping[str, float]
-    validation_share: float
-    name: str
-    seed: int
-    split: Split
-    plan: Plan
-
-    def frozen(self) -> dict[str, Any]:
-        """As plain data for the button."""
-        return {
-            "version": self.held.version.id,
-            "provider": self.provider,
-            "base": self.base.id,
-            "preset": self.preset,
-            "flags": dict(self.flags),
-            "share": self.validation_share,
-            "name": self.name,
-            "seed": self.seed,
-        }
+NOBODY = Queue(0)
 
 
 class Training:
     """Plans and starts runs."""
 
-    def __init__(self, database: Database, library: Library, providers: Mapping[str, Provider]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        library: Library,
+        providers: Mapping[str, Provider],
+        images: ImageSets,
+        *,
+        two_people: bool = False,
+    ) -> None:
+        """``two_people``: what a lead starts needs another lead's approval, too, where one is needed at all."""
         self._database = database
+        self._two_people = two_people
+        self._images = images
+        self._pictures = ImageRuns(images, providers)
         self._library = library
         self.providers = providers
 
     async def plan(self, wish: Wish, member: Member) -> Run:
         """What would run. Raises ``UserError`` or ``FineTuneError``; starts nothing."""
-        if wish.image_flag is not None and wish.dataset is None:
-            raise UserError("images_no_provider")
+        wanted = wish.dataset
+        if wish.image_flag is not None and wanted is None:
+            pictures = await self._images.listing(member, 1)
+            if not pictures or not self._pictures.possible:
+                raise UserError("images_no_provider")
+            wanted = pictures[0].dataset.id
+        dataset, _ = await self._library.find(wanted, member, Right.TRAIN)
+        if dataset.kind == IMAGES:
+            preset = wish.preset or await self._last_preset(member)
+            return await self._pictures.plan(wish, dataset.id, member, preset)
         held = await self._library.get(wish.dataset, member, Right.TRAIN)
         if wish.image_flag is not None:
             raise UserError("flag_image_only", flag=wish.image_flag)
@@ -102,6 +87,10 @@ class Training:
 
     async def thaw(self, frozen: Mapping[str, Any], member: Member) -> Run:
         """The run that a button was made for, planned anew for whoever pressed it."""
+        if frozen.get("images"):
+            pictures = await self._images.version(frozen["version"])
+            await self._library.find(pictures.dataset.id, member, Right.TRAIN)
+            return await self._pictures.thaw(frozen, pictures)
         held = await self._library.version(frozen["version"])
         await self._library.get(held.dataset.id, member, Right.TRAIN)
         return await self._run(
@@ -128,11 +117,35 @@ class Training:
             "share": job.validation_share,
             "name": job.name,
             "seed": job.seed,
+            "images": job.plan.get("images"),
         }
         return job, await self.thaw(frozen, member)
 
+    async def elsewhere(self, job_id: int, provider: str, member: Member) -> Run:
+        """What a job trained, at another provider: the data, split and seed of then, and that provider's own base."""
+        job, _ = await self.get(job_id)
+        await self._data_is_there(job)
+        chosen = self.providers.get(provider)
+        if job.plan.get("images"):
+            raise UserError("images_no_provider")
+        if chosen is None:
+            raise UserError("provider_unknown", value=provider, known=", ".join(self.providers))
+        same = [base.id for base in chosen.bases if base.id.rsplit("/", 1)[-1] == job.base.rsplit("/", 1)[-1]]
+        frozen = {
+            "version": job.dataset_version_id,
+            "provider": provider,
+            "base": same[0] if same else None,
+            "preset": job.preset,
+            "flags": {},
+            "share": job.validation_share,
+            "name": job.name,
+            "seed": job.seed,
+        }
+        return await self.thaw(frozen, member)
+
     async def _data_is_there(self, job: Job) -> None:
-        held = await self._library.version(job.dataset_version_id)
+        images = bool(job.plan.get("images"))
+        held: Held | HeldImages = await (self._images if images else self._library).version(job.dataset_version_id)
         if held.dataset.deleted_at is not None or not self._library.canonical(held.version).is_file():
             raise UserError("job_data_gone", n=job.id)
         if job.data_digest and held.version.canonical_digest != job.data_digest:
@@ -188,8 +201,7 @@ class Training:
     async def _last_preset(self, member: Member) -> str:
         assert member.id is not None
         async with self._database.transaction() as session:
-            last = await jobs.last_of(session, member.id)
-        return last.preset if last else DEFAULT_PRESET
+            return await jobs.last_preset(session, member.id, presets()) or DEFAULT_PRESET
 
     async def _run(
         self,
@@ -207,12 +219,14 @@ class Training:
         if chosen is None:
             raise UserError("provider_unknown", value=provider, known=", ".join(self.providers))
         model = find_base(chosen, base)
+        if model.draws:
+            raise UserError("base_draws", base=model.name)
         resolved = resolve(preset, model.recommended, flags, chosen.ranges)
         parts = await asyncio.to_thread(self._library.split, held.version, share, seed)
         if parts.training_rows == 0:
             raise UserError("no_training_rows")
         work = FineTune("plan", name, model.id, parts.training, parts.validation, resolved.values, seed)
-        plan = await chosen.plan(work)
+        plan = await money.learned(self._database, await chosen.plan(work), provider, model.id)
         return Run(
             held,
             provider,
@@ -239,37 +253,31 @@ class Training:
         language: str,
         request: MessageRef | None,
         card: MessageRef | None,
+        approval: tuple[int, Member] | None = None,
     ) -> tuple[Job, bool]:
-        """Store the intent; the watcher does the rest. The same intent again gives the first job, and False."""
+        """Store the intent; the watcher does the rest. The same intent again gives the first job, and False.
+
+        ``approval``: the number by which it waited, and the lead who approves it now, in the same transaction. Raises
+        :class:`Waits` where a lead has to approve it first, other ``UserError`` where a budget is short.
+        """
         assert member.id is not None
-        job = Job(
-            key=job_key(intent),
-            person_id=member.id,
-            language=language,
-            platform=place.platform,
-            chat=place.chat,
-            thread=place.thread,
-            place_kind=place.kind.value,
-            request_message=request.id if request else None,
-            card_message=card.id if card else None,
-            dataset_version_id=run.held.version.id,
-            provider=run.provider,
-            base=run.base.id,
-            preset=run.preset,
-            name=run.name,
-            seed=run.seed,
-            validation_share=run.validation_share,
-            data_digest=run.held.version.canonical_digest,
-            hyperparameters=run.values.as_dict(),
-            line=line,
-            plan=asdict(run.plan),
-            state=JobState.QUEUED.value,
-            word="",
-            progress={},
-            created_at=now(),
-        )
-        async with self._database.transaction() as session:
-            return await jobs.create(session, job)
+        job = run.job(intent, member.id, line=line, place=place, language=language, request=request, card=card)
+        try:
+            async with self._database.transaction() as session:
+                stored, created = await jobs.create(session, job)
+                if created:
+                    by_lead = member.role >= Role.LEAD and not self._two_people
+                    await money.reserve(session, stored, run.plan, lead=approval is not None or by_lead)
+                if approval is not None:
+                    await approvals.approve(session, *approval, stored)
+                return stored, created
+        except money.NeedsLead:
+            # The job was taken back with the transaction; the run waits instead of it.
+            asked = Asked(place.platform, place.chat, place.thread, place.kind.value, language, line,
+                          job.request_message, job.card_message)  # fmt: skip
+            async with self._database.transaction() as session:
+                waits = await approvals.ask(session, intent, member.id, run.frozen(), asked, money.estimate(run.plan))
+            raise Waits(*waits) from None
 
     async def pieces(self, messages: Sequence[Mapping[str, str]]) -> Sequence[Piece] | None:
         """A row as the first provider's first base will read it; None where nobody can tell."""
@@ -290,6 +298,11 @@ class Training:
         return {name: optimiser_steps(kept, resolve(name, base.recommended, {}).values) for name in presets()}
 
     @property
+    def draws(self) -> bool:
+        """Whether any provider trains models that draw."""
+        return self._pictures.possible
+
+    @property
     def recommended(self) -> Mapping[str, float]:
         """What the usual base puts in a preset's place."""
         return next(iter(self.providers.values())).bases[0].recommended
@@ -301,13 +314,19 @@ class Training:
 
     async def work(self, job: Job) -> FineTune:
         """What the provider is given for a job."""
+        if job.plan.get("images"):
+            pictures = await self._images.version(job.dataset_version_id)
+            archive = self._images.path(pictures.version.canonical_digest)
+            values = Hyperparameters(**job.hyperparameters)
+            images = ImageParameters(**job.plan["images"])
+            return FineTune(job.key, job.name, job.base, archive, None, values, job.seed, images)
         held = await self._library.version(job.dataset_version_id)
         parts = await asyncio.to_thread(self._library.split, held.version, job.validation_share, job.seed)
         values = Hyperparameters(**job.hyperparameters)
         return FineTune(job.key, job.name, job.base, parts.training, parts.validation, values, job.seed)
 
-    async def get(self, job_id: int | None) -> tuple[Job, int]:
-        """A job and how many are before it in the queue; the newest one for None. Raises ``UserError``."""
+    async def get(self, job_id: int | None) -> tuple[Job, Queue]:
+        """A job and what is before it in the queue; the newest one for None. Raises ``UserError``."""
         async with self._database.transaction() as session:
             if job_id is None:
                 found = await jobs.listing(session, 1)
@@ -316,7 +335,9 @@ class Training:
                 job = await jobs.get(session, job_id)
             if job is None:
                 raise UserError("no_job") if job_id is None else UserError("job_unknown", n=job_id)
-            return job, await jobs.place_in_queue(session, job)
+            if JobState(job.state).ended or job.handle is not None:
+                return job, NOBODY
+            return job, _queue(await jobs.before(session, job))
 
     async def listing(self, limit: int = 15) -> list[Job]:
         """The newest jobs."""
@@ -355,24 +376,15 @@ class Training:
         return job
 
 
-def find_base(provider: Provider, wanted: str | None) -> Base:
-    """The base that a person means: its id, its name, the part of it that no other has (``0.5b``), or a folder."""
-    bases = provider.bases
-    if wanted is None:
-        return bases[0]
-    for base in bases:
-        if wanted.lower() in (base.id.lower(), base.name.lower()):
-            return base
-    if "/" in wanted:
-        found = base_of(provider, wanted)
-        if found is not None:
-            return found
-    parts = [base for base in bases if re.search(rf"(?<![\w.]){re.escape(wanted.lower())}(?![\w.])", base.id.lower())]
-    if len(parts) == 1:
-        return parts[0]
-    raise FineTuneError("base_unknown", base=wanted[:60], known=", ".join(base.id for base in bases))
-
-
-def job_key(intent: str) -> str:
-    """A job's idempotency key: the same confirmed intent always gives the same."""
-    return "job-" + hashlib.sha256(intent.encode()).hexdigest()[:20]
+def _queue(before: Sequence[Job]) -> Queue:
+    low = high = 0.0
+    for job in before:
+        left = (job.progress or {}).get("seconds_left")
+        planned = job.plan.get("seconds")
+        if left is not None:
+            low, high = low + left, high + left
+        elif planned:
+            low, high = low + planned[0], high + planned[1]
+        else:
+            return Queue(len(before))
+    return Queue(len(before), (low, high) if before else None)

@@ -2,28 +2,50 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 
 from openai import AsyncOpenAI
 
 from bot.answering.openai_model import OpenAIModel, client_of
-from bot.services.releases import Releases
+from bot.services.releases import Releases, label_of
 from bot.services.replies import Voice
+from bot.services.trials import Trials
 from finetune.errors import ProviderError
-from finetune.providers.provider import Provider
+from finetune.providers.provider import Endpoint, Provider, base_of
 from storage.tables import TunedModel
 
 log = logging.getLogger(__name__)
 
 
+Chosen = Callable[[int], Awaitable[str | None]]
+
+
+async def _nobody(_conversation_id: int) -> str | None:
+    return None
+
+
 class Voices:
     """Opens voices on the providers' endpoints."""
 
-    def __init__(self, releases: Releases, providers: Mapping[str, Provider]) -> None:
+    def __init__(
+        self,
+        releases: Releases,
+        providers: Mapping[str, Provider],
+        trials: Trials | None = None,
+        persona: Chosen = _nobody,
+    ) -> None:
+        """``persona``: the system prompt that people chose for a conversation, if they did."""
+        self._persona = persona
         self._releases = releases
+        self._trials = trials
         self._providers = providers
         self._warming: set[asyncio.Task[None]] = set()
+        # Answers that this machine is making for people now.
+        self._speaking = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self._clients: dict[tuple[str, str], tuple[AsyncOpenAI, int]] = {}
 
     def warm(self, model: TunedModel | None) -> None:
@@ -50,10 +72,36 @@ class Voices:
         self._clients.clear()
 
     @asynccontextmanager
-    async def live(self) -> AsyncIterator[Voice]:
-        """What everybody talks to."""
-        async with self.of(await self._releases.live()) as voice:
-            yield voice
+    async def live(self, conversation_id: int | None = None) -> AsyncIterator[Voice]:
+        """What everybody talks to; of a conversation, what that one does (a trial, a canary's share)."""
+        chosen = None
+        if self._trials is not None and conversation_id is not None:
+            chosen = await self._trials.chosen(conversation_id)
+        persona = None if conversation_id is None else await self._persona(conversation_id)
+        async with self.of(chosen or await self._releases.live()) as voice:
+            yield voice if persona is None else replace(voice, system_prompt=persona)
+
+    async def quiet(self) -> None:
+        """Return when this machine makes no answer for anybody."""
+        await self._quiet.wait()
+
+    @contextmanager
+    def _heard(self, endpoint: Endpoint) -> Iterator[None]:
+        self._speaking += endpoint.here
+        if self._speaking:
+            self._quiet.clear()
+        try:
+            yield
+        finally:
+            self._speaking -= endpoint.here
+            if not self._speaking:
+                self._quiet.set()
+
+    def draws(self, model: TunedModel) -> bool:
+        """Whether a model makes pictures: nobody can talk to it."""
+        provider = self._providers.get(model.provider)
+        base = base_of(provider, model.base) if provider else None
+        return base is not None and base.draws
 
     @asynccontextmanager
     async def of(self, model: TunedModel | None) -> AsyncIterator[Voice]:
@@ -62,19 +110,27 @@ class Voices:
         provider = self._providers.get(name)
         if provider is None:
             raise ProviderError("provider_off", provider=name)
-        base = provider.bases[0]
+        untuned = next(iter(provider.bases), None)
+        if model is None and untuned is None:
+            raise ProviderError("base_needed", provider=name)
+        if model is not None and self.draws(model):
+            raise ProviderError("model_draws", model=model.name)
+        known = model.base if model else untuned.id if untuned else ""
         async with (
-            provider.endpoint(model.external_id if model else base.id) as endpoint,
+            provider.endpoint(model.external_id if model else known) as endpoint,
             self._client(endpoint.base_url, endpoint.api_key) as client,
         ):
-            yield Voice(
-                label=f"{model.name} (v{model.version})" if model else base.name,
-                system_prompt=model.system_prompt if model else "",
-                sampling=model.sampling if model else base.sampling,
-                window=endpoint.context,
-                untuned=model is None,
-                model=OpenAIModel(client, endpoint.model, endpoint.extra_body, prefills=endpoint.prefills),
-            )
+            with self._heard(endpoint):
+                yield Voice(
+                    label=label_of(model) if model else untuned.name if untuned else "",
+                    system_prompt=model.system_prompt if model else "",
+                    sampling=model.sampling if model else untuned.sampling if untuned else {},
+                    window=endpoint.context,
+                    untuned=model is None,
+                    model=OpenAIModel(client, endpoint.model, endpoint.extra_body, prefills=endpoint.prefills),
+                    provider=name,
+                    base=known,
+                )
 
     @asynccontextmanager
     async def _client(self, base_url: str, api_key: str) -> AsyncIterator[AsyncOpenAI]:

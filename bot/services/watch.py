@@ -6,118 +6,233 @@ is, the database says what was promised, and each change is one transaction.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from bot.chat.places import MessageRef
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from bot.services import notices
+from bot.services.leases import Leases
 from bot.services.training import Training
 from finetune.errors import FineTuneError, ProviderUnavailable
 from finetune.jobs import JobState
+from finetune.providers.abilities import parallel
 from finetune.providers.provider import Failure, Provider, Status, base_of
+from storage import hints
 from storage.clock import now
-from storage.database import Database
+from storage.database import Database, away
 from storage.repositories import jobs, models, outbox
+from storage.repositories.leases import LeaseLost, guard
 from storage.repositories.restored import end_key
 from storage.tables import Job
 
 log = logging.getLogger(__name__)
 
-PERIOD = 1.0  # seconds between two looks
+PERIOD = 1.0  # seconds between two looks at a job that changes
+_LONGEST = 30.0  # seconds between two looks, at most
+# Of the time that has passed without news, or without any answer, so much passes until the next look.
+_NO_NEWS, _NO_ANSWER = 0.05, 0.5
+_JITTER = 0.2
+_AT_ONCE = 8  # questions to one provider
 _MOST_ATTEMPTS = 3
-_AT_ONCE = 1
 _QUIET = 30.0  # seconds without a sign of life after which a card is shown anew although nothing changed
 _ANSWERS_KEPT = 30.0  # seconds between two notes that a provider answered that tells no heartbeat
 
+Show = Callable[[Job], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Patience:
+    """When a job is looked at next: soon while there is news, ever later while there is none."""
+
+    since: float
+    due: float = 0.0
+
+    def news(self, at: float, period: float) -> None:
+        """Something has changed."""
+        self.since, self.due = at, at + period
+
+    def none(self, at: float, period: float, share: float) -> None:
+        """Nothing has changed, or nothing was answered."""
+        wait = min(_LONGEST, max(period, share * (at - self.since)))
+        # Jobs that began together must not be asked for together for ever.
+        self.due = at + wait * random.uniform(1 - _JITTER, 1)  # noqa: S311
+
 
 class Watch:
-    """One loop over all open jobs."""
+    """A loop for each provider, in the process that has its lease."""
 
     def __init__(
         self,
         database: Database,
+        leases: Leases,
         training: Training,
         notices_wake: Callable[[], None],
-        show: Callable[[MessageRef, Job], Awaitable[None]],
+        show: Show,
         system_prompt: Callable[[Job], Awaitable[str]],
         *,
         period: float = PERIOD,
+        at_once: Mapping[str, int] | None = None,
     ) -> None:
+        """``at_once``: how many jobs a provider is given at a time, if not as many as it says; the rest wait here."""
         self._database = database
+        self._leases = leases
         self._training = training
         self._wake_notices = notices_wake
         self._show = show
         self._system_prompt = system_prompt
         self._period = period
-        self._wake = asyncio.Event()
+        self._at_once = at_once or {}
+        self._wakes = {name: asyncio.Event() for name in training.providers}
+        # By provider and job; a provider's own loop keeps its part to what is open.
+        self._patience: dict[str, dict[int, _Patience]] = {name: {} for name in training.providers}
+        self._calls: set[asyncio.Task[None]] = set()
         self._silent: set[str] = set()
         # Notices that may have been sent before a restore; read once.
         self._held: set[str] | None = None
 
     def wake(self) -> None:
-        """A job was made or is to be cancelled: look at once."""
-        self._wake.set()
+        """A job was made or is to be cancelled: have whichever process watches it look at once."""
+        self.woken()
+        if any(not self._leases.has(watch_lease(name)) for name in self._training.providers):
+            task = asyncio.get_running_loop().create_task(self._call())
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+
+    async def _call(self) -> None:
+        try:
+            async with self._database.transaction() as session:
+                await hints.give(session, "watch")
+        except Exception as error:
+            if not away(error):
+                raise
+
+    def woken(self) -> None:
+        """There is something to look at, or its provider has told something."""
+        for name in self._wakes:
+            self._all_due(name)
+        for event in self._wakes.values():
+            event.set()
+
+    def _all_due(self, provider: str) -> None:
+        for patience in self._patience[provider].values():
+            patience.due = 0.0
 
     async def run(self) -> None:
         """Look at every open job, for ever."""
+        await asyncio.gather(self._tell_orphans(), *(self._keep(name) for name in self._training.providers))
+
+    async def _tell_orphans(self) -> None:
+        """Say once what nobody can watch."""
+        try:
+            async with self._database.transaction() as session:
+                providers = {job.provider for job in await jobs.open_jobs(session)}
+        except Exception as error:
+            # The jobs that can be watched must be, whether or not this can be told.
+            log.error("which jobs nobody watches is not known", exc_info=None if away(error) else error)
+            return
+        for name in sorted(providers - set(self._training.providers)):
+            log.warning("there are open jobs of %s, which is not set up: nothing can be said of them", name)
+
+    async def _keep(self, provider: str) -> None:
+        wake = self._wakes[provider]
         while True:
-            self._wake.clear()
+            wake.clear()
+            pause = self._period
             try:
-                await self.look()
-            except Exception:
-                log.exception("looking at the jobs failed; the next look comes in %g s", self._period)
+                pause = await self._look(provider)
+            except LeaseLost:
+                log.info("the jobs of %s are watched by another process", provider)
+            except Exception as error:
+                log.error(
+                    "looking at the jobs of %s failed; the next look comes in %g s",
+                    provider,
+                    pause,
+                    exc_info=None if away(error) else error,
+                )
             try:
                 # Not wait_for: until Python 3.12 it swallows a cancellation that comes with the event.
-                async with asyncio.timeout(self._period):
-                    await self._wake.wait()
+                async with asyncio.timeout(pause):
+                    await wake.wait()
             except TimeoutError:
                 continue
 
     async def look(self) -> None:
-        """One look at every open job."""
+        """Look at every open job now, but for those that another process watches."""
+        for provider in self._training.providers:
+            self._all_due(provider)
+            await self._look(provider)
+
+    async def _look(self, provider: str) -> float:
+        """One look at the open jobs of a provider whose time has come. Returns the seconds until the next."""
+        if not await self._leases.hold(watch_lease(provider)):
+            return self._period
         async with self._database.transaction() as session:
-            open_jobs = await jobs.open_jobs(session)
+            open_jobs = [job for job in await jobs.open_jobs(session) if job.provider == provider]
             if self._held is None:
                 self._held = await outbox.held(session)
-        busy: dict[str, int] = {}
-        answered: set[str] = set()
-        failing: dict[str, ProviderUnavailable] = {}
+        now_ = time.monotonic()
+        former = self._patience[provider]
+        known = self._patience[provider] = {job.id: former.get(job.id) or _Patience(now_) for job in open_jobs}
+        begun = sum(job.handle is not None for job in open_jobs)
+        most = self._at_once.get(provider, parallel(self._training.providers[provider]))
+        followed: list[Job] = []
         for job in open_jobs:
-            if job.handle is not None:
-                busy[job.provider] = busy.get(job.provider, 0) + 1
-        for job in open_jobs:
+            if job.handle is None and not job.cancel_requested:
+                if begun >= most:
+                    continue
+                begun += 1
+            followed.append(job)
+        gate = asyncio.Semaphore(_AT_ONCE)
+        due = [job for job in followed if known[job.id].due <= now_]
+        outcomes = await asyncio.gather(*(self._one(job, known[job.id], gate) for job in due), return_exceptions=True)
+        answered = any(outcome is True for outcome in outcomes)
+        failing = next((each for each in outcomes if isinstance(each, ProviderUnavailable)), None)
+        self._note(provider, failing, answered=answered)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, ProviderUnavailable):
+                raise outcome
+        # Not those that wait for their place: nothing of theirs becomes due by itself.
+        nearest = min((known[job.id].due for job in followed), default=float("inf"))
+        return min(self._period, max(0.0, nearest - time.monotonic()))
+
+    async def _one(self, job: Job, patience: _Patience, gate: asyncio.Semaphore) -> bool:
+        """Look at a job. True if its provider was asked and answered. Raises ``ProviderUnavailable``."""
+        async with gate:
+            before = (job.state, job.word, job.progress, job.handle)
             try:
                 if job.handle is not None:
                     await self._follow(job)
-                    answered.add(job.provider)
                 elif job.cancel_requested:
                     await self._end(job, JobState.CANCELLED, "cancelled before it began")
-                elif busy.get(job.provider, 0) < _AT_ONCE:
-                    busy[job.provider] = busy.get(job.provider, 0) + 1
+                    return False
+                else:
                     await self._submit(job)
-                    answered.add(job.provider)
-            except ProviderUnavailable as error:
-                failing[job.provider] = error
-                await self._show_silence(job)
+            except ProviderUnavailable:
+                patience.none(time.monotonic(), self._period, _NO_ANSWER)
+                await self._show(job)
+                raise
             except FineTuneError as error:
                 failure = Failure(error.code, {name: str(value) for name, value in error.fields.items()})
                 await self._end(job, JobState.FAILED, error.code, failure=asdict(failure))
-        self._note(answered, failing)
+            if (job.state, job.word, job.progress, job.handle) != before:
+                patience.news(time.monotonic(), self._period)
+            else:
+                patience.none(time.monotonic(), self._period, _NO_NEWS)
+            return True
 
-    def _note(self, answered: set[str], failing: Mapping[str, ProviderUnavailable]) -> None:
+    def _note(self, provider: str, failing: ProviderUnavailable | None, *, answered: bool) -> None:
         """Log once when a provider stops answering and once when it recovers; half an answer is neither."""
-        for provider in failing.keys() - answered - self._silent:
+        if failing is not None and not answered and provider not in self._silent:
             self._silent.add(provider)
-            log.warning("provider %s does not answer (%s)", provider, failing[provider].code)
-        for provider in self._silent & answered - failing.keys():
+            log.warning("provider %s does not answer (%s)", provider, failing.code)
+        elif answered and failing is None and provider in self._silent:
             self._silent.discard(provider)
             log.info("provider %s answers again", provider)
-
-    async def _show_silence(self, job: Job) -> None:
-        """Its card tells since when nothing was heard; more is not known, and nothing is concluded from it."""
-        if job.card_message is not None and job.handle is not None:
-            await self._show(MessageRef(notices.job_place(job), job.card_message), job)
 
     def _provider(self, job: Job) -> Provider:
         provider = self._training.providers.get(job.provider)
@@ -125,10 +240,17 @@ class Watch:
             raise ProviderUnavailable("provider_off", provider=job.provider)
         return provider
 
+    @asynccontextmanager
+    async def _storing(self, job: Job) -> AsyncIterator[AsyncSession]:
+        """A transaction that is stored only while this process is the one that watches. Raises ``LeaseLost``."""
+        async with self._database.transaction() as session:
+            await guard(session, watch_lease(job.provider), self._leases.replica)
+            yield session
+
     async def _submit(self, job: Job) -> None:
         provider = self._provider(job)
         handle = await provider.submit(await self._training.work(job), job.attempt)
-        async with self._database.transaction() as session:
+        async with self._storing(job) as session:
             await jobs.note(session, job.id, handle=handle)
         job.handle = handle
         log.info("job %s submitted to %s, attempt %s", job.id, job.provider, job.attempt)
@@ -154,7 +276,7 @@ class Watch:
         """After a restore: a job that runs cannot have been told as ended, so its end will be news."""
         key = end_key(job)
         if self._held and key in self._held:
-            async with self._database.transaction() as session:
+            async with self._storing(job) as session:
                 await outbox.release(session, key)
             self._held.discard(key)
 
@@ -169,7 +291,7 @@ class Watch:
             attempt = job.attempt + 1
             # Submitted before it is stored: submitting the same attempt again starts nothing.
             handle = await provider.submit(await self._training.work(job), attempt)
-            async with self._database.transaction() as session:
+            async with self._storing(job) as session:
                 await jobs.move(
                     session,
                     job.id,
@@ -183,7 +305,7 @@ class Watch:
     async def _progress(self, job: Job, status: Status) -> None:
         before = JobState(job.state)
         progress = progress_of(status)
-        async with self._database.transaction() as session:
+        async with self._storing(job) as session:
             if status.state is not before:
                 moved = await jobs.move(session, job.id, before, status.state, status.word, progress=progress)
                 if not moved:
@@ -193,8 +315,7 @@ class Watch:
             elif status.heartbeat_age is None or status.heartbeat_age < _QUIET:
                 return
         job.state, job.word, job.progress = status.state.value, status.word, progress
-        if job.card_message is not None:
-            await self._show(MessageRef(notices.job_place(job), job.card_message), job)
+        await self._show(job)
 
     async def _ended(self, job: Job, provider: Provider, status: Status) -> None:
         values: dict[str, Any] = {"progress": progress_of(status)}
@@ -212,7 +333,7 @@ class Watch:
     async def _end(self, job: Job, state: JobState, word: str, **values: Any) -> None:
         """One transaction: the state, the model, the notice and the card's last edit."""
         made = {name: values.pop(name) for name in ("model", "prompt", "sampling", "losses") if name in values}
-        async with self._database.transaction() as session:
+        async with self._storing(job) as session:
             if not await jobs.move(session, job.id, JobState(job.state), state, word, **values):
                 return
             fresh = await jobs.get(session, job.id)
@@ -255,3 +376,8 @@ def progress_of(status: Status) -> dict[str, Any]:
         # Where nothing beats, the answer itself is the sign of life.
         facts["heard"] = now().timestamp() // _ANSWERS_KEPT * _ANSWERS_KEPT
     return facts
+
+
+def watch_lease(provider: str) -> str:
+    """The name of the lease on the watching of a provider's jobs."""
+    return f"watch:{provider}"

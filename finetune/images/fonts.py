@@ -21,7 +21,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 @cache
 def font(size: int) -> Font:
     """The face in a size of pixels."""
-    path = _chinese()
+    path = chinese()
     if path is None:
         return ImageFont.load_default(size)
     # Names come from anywhere: plain layout has less to be confused by than shaping.
@@ -47,7 +47,8 @@ def shortened(face: Font, text: str, width: float) -> str:
     return "…"
 
 
-def _chinese() -> Path | None:
+def chinese() -> Path | None:
+    """The file of the Chinese face, if its package is there."""
     found = find_spec(_PACKAGE)
     if found is None or found.origin is None:
         return None

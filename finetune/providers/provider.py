@@ -5,7 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
+from finetune.images.parameters import Parameters as ImageParameters
 from finetune.jobs import JobState
 from finetune.parameters import Hyperparameters, Range
 
@@ -28,6 +30,8 @@ class Base:
     sampling: Mapping[str, object] = field(default_factory=dict)
     # Translation keys of one-line remarks that people should read once (``base.<note>``).
     notes: tuple[str, ...] = ()
+    # Made of pictures, and draws: nobody can talk to it.
+    draws: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class FineTune:
     """What to train: immutable, and all that a provider needs to know.
 
     ``key`` is made by us, matches ``[a-z0-9-]{1,48}``, and is the idempotency key: submitting the same key and
-    attempt twice starts one training. Both files are JSONL of chat messages, already judged.
+    attempt twice starts one training. Both files are JSONL of chat messages, already judged; with ``images`` the
+    training file is a zip of pictures and captions, and none is held out.
     """
 
     key: str
@@ -45,6 +50,7 @@ class FineTune:
     validation_file: Path | None
     hyperparameters: Hyperparameters
     seed: int
+    images: ImageParameters | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +65,39 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a deployment costs while it stands. ``billing``: ``token``, ``hour`` or ``unknown``; ``standing``: per hour.
+
+    ``plan``: the provider's word for it. Nothing but ``token`` is free while nobody asks.
+    """
+
+    plan: str
+    billing: str
+    source: str
+    dated: str
+    standing: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sunset:
+    """An announced end. ``effect``: ``jobs`` (no new ones) or ``models`` (what was tuned is shut); ``date``: ISO.
+
+    ``base``: a pattern of the bases that it is about, "" for all.
+    """
+
+    date: str
+    effect: str
+    base: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run will take. ``None`` means that it is not known, and is shown so.
 
     ``steps``: optimiser steps. ``tokens``: tokens of one epoch after the cut at ``max_tokens``.
-    ``seconds``: a range. ``free`` says that the provider takes no money at all.
+    ``seconds``: a range. ``free`` says that the provider takes no money at all. ``terms``: what serving the model
+    takes beside; None where it is served without more. ``operated``: a person starts it in the provider's console.
     """
 
     steps: int
@@ -73,6 +107,13 @@ class Plan:
     price: Price | None
     free: bool
     cut_rows: int = 0
+    # Our parameters that this provider does not let one set: it uses its own values, and the card says so.
+    unsettable: tuple[str, ...] = ()
+    terms: Terms | None = None
+    sunsets: tuple[Sunset, ...] = ()
+    operated: bool = False
+    # How many former runs have narrowed or widened the price.
+    learned_from: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +164,12 @@ class Endpoint:
     context: int
     extra_body: Mapping[str, object] = field(default_factory=dict)
     prefills: bool = False
+
+    @property
+    def here(self) -> bool:
+        """Whether it is on this machine, so that all who ask share its processors."""
+        host = urlsplit(self.base_url).hostname or ""
+        return host in ("localhost", "127.0.0.1", "::1")
 
 
 @runtime_checkable
@@ -206,9 +253,27 @@ class Template(Protocol):
         ...
 
 
+@runtime_checkable
+class Portable(Protocol):
+    """A provider whose adapters can be taken away as files, and brought from elsewhere."""
+
+    async def adapter(self, model: str) -> Mapping[str, Path]:
+        """The adapter's files by name. Raises :class:`finetune.errors.ProviderError`."""
+        ...
+
+    async def adopt(self, key: str, base: str, files: Mapping[str, Path]) -> str:
+        """Make an adapter of these files one of ours; its full model id. The same key again changes nothing."""
+        ...
+
+
 def resumable(provider: object) -> Resumable | None:
     """The provider as one whose jobs can go on, if it is one."""
     return provider if isinstance(provider, Resumable) else None
+
+
+def portable(provider: object) -> Portable | None:
+    """The provider as one whose adapters can be moved, if it is one."""
+    return provider if isinstance(provider, Portable) else None
 
 
 def base_of(provider: Provider, identifier: str) -> Base | None:

@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
+from storage.repositories import leases
 from storage.tables import Conversation, Turn
 
 
@@ -126,10 +127,25 @@ async def last_answer(session: AsyncSession, conversation: Conversation) -> Turn
     return await session.scalar(query.order_by(Turn.id.desc()).limit(1))
 
 
-async def in_flight(session: AsyncSession) -> list[Turn]:
-    """Answers whose last word a dead process still owes."""
-    query = select(Turn).where(Turn.owed)
-    return list(await session.scalars(query.order_by(Turn.id)))
+async def owed_in(session: AsyncSession, platform: str, chat: str) -> list[tuple[Turn, Conversation]]:
+    """Answers in a chat whose last word a dead process still owes."""
+    query = (
+        select(Turn, Conversation)
+        .join(Conversation, Turn.conversation_id == Conversation.id)
+        .where(Turn.owed, Conversation.platform == platform, Conversation.chat == chat)
+    )
+    return [(turn, talk) for turn, talk in await session.execute(query.order_by(Turn.id))]
+
+
+async def chats_open(session: AsyncSession, replica: str) -> set[tuple[str, str]]:
+    """(platform, chat) in which somebody waits or is owed a word, but for those that another living process has."""
+    elsewhere = leases.held_elsewhere(session, leases.chat_lease_of(Conversation.platform, Conversation.chat), replica)
+    query = (
+        select(Conversation.platform, Conversation.chat)
+        .join(Turn, Turn.conversation_id == Conversation.id)
+        .where(or_(Turn.owed, Turn.state == "waiting"), ~elsewhere)
+    )
+    return {(platform, chat) for platform, chat in await session.execute(query.distinct())}
 
 
 async def answered(session: AsyncSession, conversation_id: int) -> None:
@@ -158,10 +174,14 @@ async def answers_to(session: AsyncSession, conversation_id: int, question: int 
     return list(await session.scalars(query.order_by(Turn.id)))
 
 
-async def conversations_waiting(session: AsyncSession) -> list[Conversation]:
-    """Conversations in which somebody still waits for an answer."""
-    query = select(Conversation).join(Turn, Turn.conversation_id == Conversation.id).where(Turn.state == "waiting")
-    return list((await session.scalars(query.distinct())).unique())
+async def waiting_in(session: AsyncSession, platform: str, chat: str) -> list[int]:
+    """Conversations of a chat in which somebody still waits for an answer."""
+    query = (
+        select(Conversation.id)
+        .join(Turn, Turn.conversation_id == Conversation.id)
+        .where(Turn.state == "waiting", Conversation.platform == platform, Conversation.chat == chat)
+    )
+    return list(await session.scalars(query.distinct()))
 
 
 async def questions(session: AsyncSession, answer: Turn) -> list[Turn]:
@@ -186,8 +206,18 @@ async def questions(session: AsyncSession, answer: Turn) -> list[Turn]:
 
 
 async def forget(session: AsyncSession, person_id: int) -> int:
-    """Delete what a person said and what was answered to it. Returns how many turns were deleted."""
+    """Delete what a person said and what was answered to it, and the persona that they wrote in private.
+
+    Returns how many turns were deleted.
+    """
     mine = select(Turn.id).where(Turn.person_id == person_id)
+    private = select(Turn.conversation_id).where(Turn.person_id == person_id)
+    await session.execute(
+        update(Conversation)
+        .where(Conversation.id.in_(private), Conversation.kind == "private")
+        .values(persona=None)
+        .execution_options(synchronize_session=False)
+    )
     result = await session.execute(
         delete(Turn).where(or_(Turn.id.in_(mine), Turn.answer_to.in_(mine))).returning(Turn.id)
     )

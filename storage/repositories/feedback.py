@@ -6,7 +6,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
-from storage.tables import Rating, Suggestion, Turn
+from storage.tables import Consent, Rating, Review, Suggestion, Turn, Vote
 
 
 async def rate(session: AsyncSession, answer_id: int, person_id: int, value: int) -> int:
@@ -76,9 +76,14 @@ async def withdraw(session: AsyncSession, suggestion_id: int, person_id: int) ->
 
 
 async def forget(session: AsyncSession, person_id: int) -> None:
-    """Delete a person's ratings and suggestions, and whatever was said to answers that are to be deleted."""
+    """Delete a person's ratings, suggestions, votes and consent, and what was said to answers that will be deleted."""
     mine = select(Turn.id).where(Turn.person_id == person_id)
     answers = select(Turn.id).where(Turn.answer_to.in_(mine))
+    gone = select(Suggestion.id).where(or_(Suggestion.person_id == person_id, Suggestion.answer_id.in_(answers)))
+    reviewed = or_(Review.suggestion_id.in_(gone), Review.answer_id.in_(answers))
+    await session.execute(delete(Review).where(reviewed))
+    for personal in (Vote, Consent):
+        await session.execute(delete(personal).where(personal.person_id == person_id))
     for table in (Rating, Suggestion):
         await session.execute(delete(table).where(or_(table.person_id == person_id, table.answer_id.in_(answers))))
 

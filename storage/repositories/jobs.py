@@ -1,5 +1,6 @@
 """Fine-tune jobs: every change of state is a conditional update and leaves an event."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -49,10 +50,10 @@ async def open_jobs(session: AsyncSession) -> list[Job]:
     return list(await session.scalars(select(Job).where(Job.state.in_(_OPEN)).order_by(Job.id)))
 
 
-async def place_in_queue(session: AsyncSession, job: Job) -> int:
-    """How many open jobs of the same provider are before this one."""
-    query = select(func.count()).select_from(Job).where(Job.state.in_(_OPEN), Job.id < job.id)
-    return await session.scalar(query.where(Job.provider == job.provider)) or 0
+async def before(session: AsyncSession, job: Job) -> list[Job]:
+    """The open jobs of the same provider that come before this one, oldest first."""
+    query = select(Job).where(Job.state.in_(_OPEN), Job.id < job.id, Job.provider == job.provider)
+    return list(await session.scalars(query.order_by(Job.id)))
 
 
 async def move(session: AsyncSession, job_id: int, before: JobState, after: JobState, word: str, **values: Any) -> bool:
@@ -105,7 +106,7 @@ async def events(session: AsyncSession, job_id: int) -> list[JobEvent]:
     return list(await session.scalars(select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)))
 
 
-async def last_of(session: AsyncSession, person_id: int) -> Job | None:
-    """A person's newest job."""
-    query = select(Job).where(Job.person_id == person_id).order_by(Job.id.desc())
-    return await session.scalar(query.limit(1))
+async def last_preset(session: AsyncSession, person_id: int, known: Iterable[str]) -> str | None:
+    """The preset of a person's newest job that has one of those known."""
+    query = select(Job.preset).where(Job.person_id == person_id, Job.preset.in_(tuple(known)))
+    return await session.scalar(query.order_by(Job.id.desc()).limit(1))

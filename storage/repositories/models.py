@@ -1,12 +1,15 @@
-"""Tuned models and the alias that people talk to."""
+"""Tuned models and the aliases that people talk to."""
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from storage.clock import now
-from storage.tables import Alias, Job, TunedModel
+from storage.tables import Alias, Job, TunedModel, Turn
 
 LIVE = "live"
 
@@ -47,9 +50,11 @@ async def get(session: AsyncSession, model_id: int) -> TunedModel | None:
     return await session.get(TunedModel, model_id)
 
 
-async def listing(session: AsyncSession, limit: int) -> list[TunedModel]:
-    """Newest first."""
-    return list(await session.scalars(select(TunedModel).order_by(TunedModel.version.desc()).limit(limit)))
+async def listing(session: AsyncSession, limit: int, also: Collection[int] = ()) -> list[TunedModel]:
+    """Newest first; of older ones those with ``also`` these numbers."""
+    newest = select(TunedModel.id).order_by(TunedModel.version.desc()).limit(limit)
+    query = select(TunedModel).where(or_(TunedModel.id.in_(newest), TunedModel.id.in_(also)))
+    return list(await session.scalars(query.order_by(TunedModel.version.desc())))
 
 
 async def alias(session: AsyncSession, name: str = LIVE) -> Alias | None:
@@ -57,12 +62,24 @@ async def alias(session: AsyncSession, name: str = LIVE) -> Alias | None:
     return await session.get(Alias, name)
 
 
+async def aliases(session: AsyncSession) -> list[Alias]:
+    """All names that name a model now, in their order; the live one is not among them."""
+    query = select(Alias).where(Alias.name != LIVE, Alias.model_id.is_not(None)).order_by(Alias.name)
+    return list(await session.scalars(query))
+
+
+async def held(session: AsyncSession, name: str = LIVE) -> Alias:
+    """An alias that nobody else moves until this transaction ends. One that never was points nowhere."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    fresh = insert(Alias).values(name=name, model_id=None, former_id=None, changed_by=None, changed_at=now())
+    await session.execute(fresh.on_conflict_do_nothing())
+    query = select(Alias).where(Alias.name == name).with_for_update()
+    return (await session.scalars(query.execution_options(populate_existing=True))).one()
+
+
 async def point(session: AsyncSession, model_id: int | None, person_id: int | None, name: str = LIVE) -> Alias:
     """Move an alias; what it pointed to before is kept for the way back."""
-    row = await session.get(Alias, name)
-    if row is None:
-        row = Alias(name=name, model_id=None, former_id=None, changed_by=None, changed_at=now())
-        session.add(row)
+    row = await held(session, name)
     if row.model_id != model_id:
         row.former_id = row.model_id
         row.model_id = model_id
@@ -70,3 +87,15 @@ async def point(session: AsyncSession, model_id: int | None, person_id: int | No
         row.changed_at = now()
     await session.flush()
     return row
+
+
+async def users(session: AsyncSession, label: str) -> int:
+    """How many people were answered by a model of this label."""
+    asked = aliased(Turn)
+    query = (
+        select(func.count(func.distinct(asked.person_id)))
+        .select_from(Turn)
+        .join(asked, asked.id == Turn.answer_to)
+        .where(Turn.role == "assistant", Turn.model == label)
+    )
+    return await session.scalar(query) or 0

@@ -1,12 +1,14 @@
 """People, their accounts, one-time codes and browser sessions."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
-from storage.tables import AccountRow, Code, Person, WebSession
+from storage.tables import AccountRow, Code, Conversation, Job, Person, Turn, WebSession
 
 
 async def find(session: AsyncSession, platform: str, external_id: str) -> Person | None:
@@ -18,6 +20,11 @@ async def find(session: AsyncSession, platform: str, external_id: str) -> Person
 async def get(session: AsyncSession, person_id: int) -> Person | None:
     """By number."""
     return await session.get(Person, person_id)
+
+
+async def forget_choices(session: AsyncSession, person_id: int) -> None:
+    """Where and when they wished to be told, their own addresses among it."""
+    await session.execute(update(Person).where(Person.id == person_id).values(notify=None))
 
 
 async def everybody(session: AsyncSession) -> list[Person]:
@@ -39,6 +46,39 @@ async def link(session: AsyncSession, person_id: int, platform: str, external_id
     await session.flush()
 
 
+async def reached(session: AsyncSession, platform: str, external_id: str, chat: str) -> None:
+    """Note where an account writes to the bot alone."""
+    account = await session.get(AccountRow, (platform, external_id))
+    if account is not None and account.private_chat != chat:
+        account.private_chat = chat
+
+
+async def private_chat(session: AsyncSession, person_id: int, platform: str) -> tuple[str, str] | None:
+    """(platform, chat) in which a person can be written to alone, on this platform if there is one."""
+    query = select(AccountRow.platform, AccountRow.private_chat).where(
+        AccountRow.person_id == person_id, AccountRow.private_chat.is_not(None)
+    )
+    here_first = (AccountRow.platform != platform, AccountRow.platform, AccountRow.external_id)
+    found = (await session.execute(query.order_by(*here_first).limit(1))).first()
+    return (found[0], str(found[1])) if found else None
+
+
+async def known_in(session: AsyncSession, platform: str, chat: str) -> set[int]:
+    """Whoever is known to be in a chat: they talked or trained there."""
+    talked = (
+        select(Turn.person_id)
+        .join(Conversation, Conversation.id == Turn.conversation_id)
+        .where(Conversation.platform == platform, Conversation.chat == chat, Turn.person_id.is_not(None))
+    )
+    trained = select(Job.person_id).where(Job.platform == platform, Job.chat == chat)
+    return {person_id for person_id in await session.scalars(talked.union(trained)) if person_id is not None}
+
+
+async def with_roles(session: AsyncSession, roles: Collection[str]) -> list[Person]:
+    """Whoever has one of these roles, oldest first."""
+    return list(await session.scalars(select(Person).where(Person.role.in_(roles)).order_by(Person.id)))
+
+
 async def account_of(session: AsyncSession, person_id: int, platform: str) -> str | None:
     """A person's oldest account on a platform."""
     query = select(AccountRow.external_id).where(AccountRow.person_id == person_id, AccountRow.platform == platform)
@@ -56,14 +96,20 @@ async def first_with_role(session: AsyncSession, role: str) -> Person | None:
 
 
 async def add_code(session: AsyncSession, code: Code) -> None:
-    """Keep a one-time code's digest."""
-    session.add(code)
-    await session.flush()
+    """Keep a one-time code's digest; one that is kept already (processes that start together) stays as it is."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    values = {column.name: getattr(code, column.name) for column in Code.__table__.columns}
+    await session.execute(insert(Code).values(values).on_conflict_do_nothing())
 
 
 async def code(session: AsyncSession, digest: str) -> Code | None:
     """A code by its digest, spent or not."""
     return await session.get(Code, digest)
+
+
+async def purpose(session: AsyncSession, digest: str) -> str | None:
+    """What a code is for."""
+    return await session.scalar(select(Code.purpose).where(Code.digest == digest))
 
 
 async def spend(session: AsyncSession, digest: str) -> bool:

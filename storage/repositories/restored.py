@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
 from storage.repositories import jobs, outbox
-from storage.tables import Code, Conversation, Job, OutboxRow, Setting, Turn, UpdateRow, WebSession
+from storage.tables import Code, Conversation, Job, Lease, OutboxRow, Replica, Setting, Turn, UpdateRow, WebSession
 
 BUTTONS_SECRET = "buttons.secret"  # noqa: S105 - the name of the setting, not its value
 
@@ -23,6 +23,9 @@ async def settle(session: AsyncSession, own: Collection[str]) -> None:
     ``own``: platforms whose messages stand in this very database. What was said there since the backup is gone with
     it, so saying it is not saying it twice.
     """
+    # Whoever lived then lives no more.
+    await session.execute(delete(Lease))
+    await session.execute(delete(Replica))
     await _outbox(session, own)
     await _incoming(session, own)
     await _access(session)

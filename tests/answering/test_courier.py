@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
+from bot.answering.budget import Budget
 from bot.answering.courier import Call, Courier, Urgency
 from bot.chat.content import Answer, AnswerState
 from bot.chat.errors import Blocked, Throttled, Unavailable, Unconfirmed
@@ -53,6 +55,19 @@ async def test_only_the_newest_preview_is_shown_and_a_final_replaces_it() -> Non
     await clock.run(10)
     await final
     assert [made.text for made in platform.calls] == ["preview 4", "final"]
+
+
+async def test_a_chat_that_was_told_to_wait_has_kept_its_place_among_all_that_wait() -> None:
+    clock = HandClock()
+    platform = Recorder(clock, calls=1)
+    courier = Courier({"recorder": platform}, clock)
+    places = [Place("recorder", f"chat {number}") for number in range(6)]
+    platform.troubles[places[0].chat] = [Throttled(2)]
+    for place in places:
+        courier.preview(MessageRef(place, "1"), page(place.chat))
+        await clock.run(clock.now() + 0.01)
+    await clock.run(20)
+    assert [made.chat for made in platform.calls] == [f"chat {number}" for number in (1, 2, 0, 3, 4, 5)]
 
 
 async def test_a_chat_that_is_told_to_wait_waits_alone() -> None:
@@ -103,6 +118,20 @@ async def test_unless_the_platform_recognises_a_repeat() -> None:
     await clock.run(60)
     await sending
     assert [made.text for made in platform.calls] == ["once"]
+
+
+async def test_but_only_for_as_long_as_it_does() -> None:
+    clock = HandClock()
+    platform = Recorder(clock, repeatable=True)
+    platform.limits = replace(platform.limits, repeat_seconds=10.0)
+    courier = Courier({"recorder": platform}, clock)
+    platform.troubles[""] = [Unconfirmed() for _ in range(50)]
+    sending = asyncio.ensure_future(courier.send(A, page("once"), key="k"))
+    await clock.run(600)
+    with pytest.raises(Unconfirmed):
+        await sending
+    first, last = platform.attempts[0][0], platform.attempts[-1][0]
+    assert last - first < 20
 
 
 async def test_what_can_never_arrive_is_told_and_holds_nothing_up() -> None:
@@ -225,3 +254,16 @@ async def test_closing_waits_for_a_last_word_and_drops_previews() -> None:
     await clock.run(30)
     assert last.done()
     assert "never shown" not in [made.text for made in platform.calls]
+
+
+def test_a_call_that_was_told_to_wait_counts_for_nothing_in_the_sum() -> None:
+    budget = Budget(2)
+    for done in (True, False, False):
+        assert budget.wait(0.0) == 0.0
+        budget.begin()
+        budget.end(0.0, done=done)
+    assert budget.wait(0.5) == 0.0
+    budget.begin()
+    assert budget.wait(0.5) == 0.5, "what was done counts for a second after its end"
+    budget.end(0.5)
+    assert budget.wait(1.1) == 0.0

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.answering.courier import Courier
 from bot.answering.relay import Relay
-from bot.chat.content import AnswerState, Button
+from bot.chat.content import Answer, AnswerState, Button
 from bot.chat.errors import Blocked, Closed, PlatformError, Refused, Throttled, Unavailable, Unconfirmed
 from bot.chat.places import MessageRef, Place
 from tests.answering.world import GROUP, A, B, HandClock, Lost, Recorder
@@ -22,9 +23,9 @@ AFTER = ((Button("Again", token="a"),),)
 class Answering:
     """One relay on a recorder."""
 
-    def __init__(self, place: Place = A, *, repeatable: bool = False, units: int = 4000) -> None:
+    def __init__(self, place: Place = A, *, repeatable: bool = False, units: int = 4000, calls: float = 30) -> None:
         self.clock = HandClock()
-        self.platform = Recorder(self.clock, repeatable=repeatable, units=units)
+        self.platform = Recorder(self.clock, repeatable=repeatable, units=units, calls=calls)
         self.courier = Courier({"recorder": self.platform}, self.clock)
         self.standing: list[tuple[int, str]] = []
         self.relay = self.another(place)
@@ -83,6 +84,19 @@ async def test_thirty_units_are_worth_the_first_message_at_once() -> None:
     assert one.platform.times() == [0.3]
     assert one.platform.answers()[0].state is AnswerState.STREAMING
     assert one.platform.answers()[0].buttons == STOP
+
+
+@pytest.mark.parametrize(("crowd", "first"), [(False, 0.9), (True, 1.3)])
+async def test_in_a_crowd_a_first_message_has_a_second_of_words_in_it(crowd: bool, first: float) -> None:
+    one = Answering(calls=2)
+    one.relay.begin("wait")
+    await one.clock.run(0.3)
+    one.relay.grow("Hm")
+    await one.clock.run(0.5)
+    if crowd:
+        one.courier.preview(MessageRef(B, "1"), Answer("elsewhere", AnswerState.STREAMING))
+    await one.clock.run(3)
+    assert one.platform.times("a")[0] == pytest.approx(first)
 
 
 async def test_a_group_is_shown_no_placeholder_that_would_hold_the_first_words_up() -> None:
@@ -200,6 +214,33 @@ async def test_where_repeats_are_recognised_it_is_sent_again() -> None:
     one.relay.begin("wait")
     one.relay.grow("Short.")
     assert await one.ends() is None
+    assert [each.text for each in one.platform.answers()] == ["Short."]
+
+
+async def test_where_repeats_are_recognised_what_came_meanwhile_is_shown_too() -> None:
+    """The platform answers a repeat with the message of the first attempt, which shows what was known then."""
+    one = Answering(repeatable=True)
+    one.platform.troubles["a"] = [Lost()]
+    one.relay.begin("wait")
+    await one.clock.run(1.0)
+    one.relay.grow("The beginning of a long story that")
+    await one.clock.run(10)
+    assert [each.text for each in one.platform.answers()] == ["The beginning of a long story that"]
+    one.relay.grow(" ends.")
+    assert await one.ends() is None
+    assert [each.text for each in one.platform.answers()] == ["The beginning of a long story that ends."]
+    assert one.standing == [(0, "1")]
+
+
+async def test_a_repeat_is_not_made_when_it_would_not_be_recognised_any_more() -> None:
+    one = Answering(repeatable=True)
+    one.platform.limits = replace(one.platform.limits, repeat_seconds=3.0)
+    one.platform.troubles["a"] = [Unconfirmed() for _ in range(20)]
+    one.relay.begin("wait")
+    one.relay.grow("Short.")
+    assert isinstance(await one.ends(), Unconfirmed)
+    # The first word, its repeats for three seconds, and the one that came after.
+    assert 2 <= len(one.platform.attempts) <= 4
 
 
 async def test_a_first_message_that_may_have_arrived_leaves_one_last_word() -> None:

@@ -20,7 +20,9 @@ def run(
     *arguments: str, folder: Path, language: str = "en_GB.UTF-8", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("TUNETELLER_", "TELEGRAM_", "LC_"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("TUNETELLER_", "TELEGRAM_", "DISCORD_", "LC_"))
     }
     return subprocess.run(
         [sys.executable, "-m", "bot", *arguments],
@@ -203,7 +205,7 @@ def test_nobody_signs_in_before_there_is_an_owner(tmp_path: Path) -> None:
 
 
 @pytest.mark.local
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_train_and_chat_without_a_chat_platform(tmp_path: Path) -> None:
     rows = (EXAMPLES / "fortune_telling.jsonl").read_bytes().splitlines(keepends=True)[:8]
     (tmp_path / "teller.jsonl").write_bytes(b"".join(rows))

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.test_commands import EXAMPLES, run
 from tests.finetune.images.samples import drawn, encoded, good, packed, spread
 
@@ -74,3 +76,27 @@ def test_a_packed_text_dataset_stays_one(tmp_path: Path) -> None:
     packed(tmp_path / "text.zip", {"f.jsonl": (EXAMPLES / "fortune_telling.jsonl").read_bytes()})
     done = run("validate", "text.zip", "--json", folder=tmp_path)
     assert json.loads(done.stdout)["format"] == "messages"
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_set_is_trained_on_as_in_the_chat(tmp_path: Path, folder: bool) -> None:
+    """Planned, kept, handed over: its provider makes the files ready, and says that somebody has to press start."""
+    name = spread(tmp_path / "totoro", good(3)).name if folder else packed(tmp_path / "totoro.zip", good(3)).name
+    key = {"SILICONFLOW_API_KEY": "sk-of-the-test-0000000000"}
+    planned = run("train", name, "--trigger", "ttr", "--repeats", "4", "--dry-run", folder=tmp_path, **key)
+    assert planned.returncode == 0, planned.stderr
+    assert "--repeats 4 --trigger ttr" in planned.stdout
+    assert "FLUX.1-dev" in planned.stdout
+    done = run("train", name, "--trigger", "ttr", folder=tmp_path, **key)
+    assert done.returncode == 0, done.stderr
+    assert "Job 1" in done.stdout
+    assert "/handover_1" in done.stdout
+    again = run("train", name, "--dry-run", folder=tmp_path, **key)
+    assert "/train 1 " in again.stdout, "the same pictures are the same dataset"
+
+
+def test_a_set_with_errors_is_refused_with_all_of_them(tmp_path: Path) -> None:
+    packed(tmp_path / "bad.zip", {**good(3), "3.jpg": b"no picture"})
+    done = run("train", "bad.zip", folder=tmp_path, SILICONFLOW_API_KEY="sk-of-the-test-0000000000")
+    assert done.returncode == 1
+    assert "3.jpg" in done.stderr

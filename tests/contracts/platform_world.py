@@ -70,7 +70,7 @@ class Inbox:
         self.ack = Ack("taken")
         self._changed = asyncio.Condition()
 
-    async def deliver(self, event: Event) -> Ack | None:
+    async def deliver(self, event: Event, stored: Callable[[], None] = lambda: None) -> Ack | None:
         if self.failures:
             self.failures -= 1
             raise OSError("nothing can be stored at the moment")

@@ -17,6 +17,8 @@ from bot import logs
 from bot.app import App
 from bot.settings import read
 from finetune.providers.provider import Endpoint
+from storage.database import database_url
+from storage.lock import Seat
 from tests.crash.outside import OutsideProvider
 
 
@@ -57,13 +59,15 @@ async def main(outside: str, model: str, key: str) -> None:
     assert settings.telegram_token is not None
     logs.set_up(settings.log_level, [settings.telegram_token.get_secret_value()])
     provider = OutsideProvider(outside, Endpoint(model, key, "model", 2048))
-    app = App(settings, {provider.name: provider}, watch_period=0.05)
-    await app.start()
-    await app.core.access.issue_owner_code("THE-OWNERS-CODE")
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    await ending.wait()
-    await app.stop()
+    alone = database_url(settings.database_url).get_backend_name() == "sqlite"
+    with Seat(settings.data_dir.absolute(), alone=alone) as seat:
+        app = App(settings, {provider.name: provider}, watch_period=0.05, replica=seat.name, at_once={provider.name: 1})
+        await app.start()
+        await app.core.access.issue_owner_code("THE-OWNERS-CODE")
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        await ending.wait()
+        await app.stop()
 
 
 if __name__ == "__main__":

@@ -32,11 +32,16 @@ class BotProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._begin = len(self.output)
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("TUNETELLER_", "TELEGRAM_"))},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("TUNETELLER_", "TELEGRAM_", "DISCORD_", "DISCORD_"))
+            },
             "TUNETELLER_DATA_DIR": str(self.folder / "data"),
             "TUNETELLER_WEB_PORT": str(self._port),
             "TUNETELLER_OWNER_CODE": OWNER_CODE,
             "TUNETELLER_LOG_LEVEL": "debug",
+            "TUNETELLER_EVALUATION_QUESTIONS": "0",
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             **self._environment,

@@ -26,7 +26,7 @@ def some_rows(count: int) -> bytes:
     return b"".join(lines[:count])
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 async def test_upload_train_kill_notice_talk_stop(bot: BotProcess, page: Page) -> None:
     cards = page.locator("#timeline .card")
 

@@ -16,7 +16,7 @@ def rows(count: int) -> bytes:
     return b"".join(lines[:count])
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 async def test_the_loop_in_telegram(tmp_path: Path) -> None:
     async with TelegramStandIn() as telegram:
         bot = BotProcess(tmp_path, {"TELEGRAM_BOT_TOKEN": telegram.token, "TELEGRAM_API_BASE": telegram.api_base})
@@ -43,23 +43,23 @@ async def walk(telegram: TelegramStandIn, bot: BotProcess) -> None:
 
     # A stranger is told politely, in their client's language; the code lets them in.
     await ming.says("/train")
-    await telegram.wait_for(lambda: has("只对受邀的人开放"), 60)
+    await telegram.wait_for(lambda: has("只对受邀的人开放"), 180)
     await ming.says(f"/start {OWNER_CODE}")
-    await telegram.wait_for(lambda: has("我是 Tuneteller"), 60)
+    await telegram.wait_for(lambda: has("我是 Tuneteller"), 180)
 
     await ming.sends_file("teller.jsonl", rows(12))
-    await telegram.wait_for(lambda: has("已就绪，编号 /ds_1"), 60)
+    await telegram.wait_for(lambda: has("已就绪，编号 /ds_1"), 180)
     await ming.says("/train 轻量 轮数=1")
-    await telegram.wait_for(lambda: with_button("开始"), 60)
+    await telegram.wait_for(lambda: with_button("开始"), 180)
     await ming.presses(with_button("开始")[-1], "开始")
-    await telegram.wait_for(lambda: has("任务 1 · teller"), 60)
+    await telegram.wait_for(lambda: has("任务 1 · teller"), 180)
 
     # The bot dies while it trains; the next one tells the end, once.
     await bot.kill()
     await bot.start()
     await telegram.wait_for(lambda: has("训练完成，版本 v1"), 400)
     await ming.presses(with_button("让大家和它聊")[-1], "让大家和它聊")
-    await telegram.wait_for(lambda: has("大家都与 teller (v1) 对话"), 60)
+    await telegram.wait_for(lambda: has("大家都与 teller (v1) 对话"), 180)
     await ming.says("我该不该搬家？")
-    await telegram.wait_for(lambda: with_button("重新回答"), 120)
+    await telegram.wait_for(lambda: with_button("重新回答"), 400)
     assert sum("训练完成，版本 v1" in text for text in texts()) == 1

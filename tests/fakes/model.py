@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
 
 from finetune.providers.provider import Endpoint
+from tests.fakes.providers.echoes import echo_as_prompt
 
 KEY = "sk-test-key-of-the-stand-in"
 
@@ -30,6 +31,8 @@ class ModelStandIn:
         self.hold: asyncio.Event | None = None
         self.spoke = asyncio.Event()
         self.left = asyncio.Event()
+        # What a request without a stream is answered, from its body; the words if not told.
+        self.reply: Callable[[dict[str, Any]], str] | None = None
         self.endpoint = Endpoint("", KEY, "model", 2048)
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
@@ -40,6 +43,8 @@ class ModelStandIn:
         if status != 200:
             headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
             return web.json_response({"error": {"message": "no"}}, status=status, headers=headers)
+        if not self.requests[-1].get("stream"):
+            return self._whole(self.requests[-1])
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         try:
@@ -64,6 +69,17 @@ class ModelStandIn:
             self.left.set()
             raise
         return response
+
+    def _whole(self, body: dict[str, Any]) -> web.Response:
+        text = "".join(self.words) if self.reply is None else self.reply(body)
+        message = {"role": "assistant", "content": text}
+        choice = {"index": 0, "message": message, "finish_reason": self.finish}
+        usage = {"prompt_tokens": 7, "completion_tokens": 4, "total_tokens": 11}
+        answer = {"id": "c", "object": "chat.completion", "created": 0, "model": body["model"]}
+        whole: dict[str, Any] = {**answer, "choices": [choice], "usage": usage}
+        if body.get("echo"):
+            echo_as_prompt(whole, body)
+        return web.json_response(whole)
 
     async def _send(self, response: web.StreamResponse, chunk: dict[str, Any]) -> None:
         body = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "model", **chunk}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from finetune.errors import ProviderError, ProviderUnavailable
 from finetune.jobs import JobState
 from finetune.parameters import Range, optimiser_steps, ranges
+from finetune.providers.profiles import Profile
 from finetune.providers.provider import Base, Endpoint, Failure, FineTune, Plan, Status
 
 
@@ -46,8 +47,8 @@ class Trainings:
                     lost=False,
                 )
 
-    def finish(self) -> None:
-        """All running trainings succeed."""
+    def finish(self, losses: tuple[float, float] | None = (3.0, 1.0)) -> None:
+        """All running trainings succeed; held-out ``losses`` before and after."""
         for key, status in self.statuses.items():
             if not status.state.ended:
                 self.statuses[key] = replace(
@@ -58,7 +59,7 @@ class Trainings:
                     steps=10,
                     lost=False,
                     model=f"tuned:{key}",
-                    validation_loss=(3.0, 1.0),
+                    validation_loss=losses,
                     trained_tokens=1234,
                 )
 
@@ -97,6 +98,7 @@ class ScriptedProvider:
             Base("base/Other-7B", "Other 7B", 2048, "MIT", ("en",)),
         )
         self.ranges: Mapping[str, Range] = ranges()
+        self.profile: Profile | None = None
         self._endpoint = endpoint
 
     async def plan(self, job: FineTune) -> Plan:

@@ -99,6 +99,20 @@ def test_plurals_and_numbers() -> None:
     assert chinese("unit.bytes", n=1) == "1 字节"
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_command_is_about_is_written_as_it_must_be_typed(language: str) -> None:
+    say, told = translator(language), 0
+    for key, message in messages(language).items():
+        for text in texts(message):
+            if re.search(r"/\w*[_ ]\{\w+\}", text):
+                told += 1
+                said = say(key, **dict.fromkeys(fields(text), 1234567))
+                assert re.search(r"/\w*[_ ]1234567", said), said
+                assert not re.search(r"/\w*_1,", said), said
+    assert told > 10
+    assert "1234567" in say("error.job_unknown", n=1234567)
+
+
 def test_the_page_gets_the_same_phrases_in_both() -> None:
     found = phrases("web.")
     assert set(found["zh"]) == set(found["en"])

@@ -189,6 +189,7 @@ async def test_buttons_shown_since_mean_nothing_instead_of_something_else(yester
     await yesterday.keep()
     await ann.says("/train --yes")
     await world.chats.until(lambda: "label='Cancel'" in world.chats.text())
+    await world.trainings.until_started(1)
     number, old = ann.button("Cancel")
     await yesterday.back()
     await world.start()

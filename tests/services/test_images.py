@@ -1,15 +1,18 @@
 """Image sets: a .zip, pictures sent one by one, what can be done with a set, and who may."""
 
+import asyncio
 import io
 import zipfile
 
 import pytest
+from sqlalchemy import select
 
 from bot.chat.content import AttachmentKind, Card, Content, Items
 from bot.chat.events import Press
 from bot.chat.places import MessageRef, PlaceKind
 from bot.services.access import Role
 from finetune.images import Report
+from storage.tables import Album
 from tests.fakes.platform import Someone
 from tests.finetune.images.samples import CAPTION, drawn, encoded, good
 from tests.services.world import World, dataset
@@ -201,9 +204,21 @@ async def test_pictures_that_are_all_called_the_same_are_all_kept(world: World) 
     assert sorted(image.file for image in held.report.images) == ["image (2).png", "image (3).png", "image.png"]
 
 
+async def noted(world: World) -> None:
+    """It is stored which message shows the set: a process that dies before that leaves a copy behind."""
+    assert world.app is not None
+    async with asyncio.timeout(20):
+        while True:
+            async with world.app.core.database.transaction() as session:
+                if await session.scalar(select(Album.card_message)) is not None:
+                    return
+            await asyncio.sleep(0.01)  # a row has no event
+
+
 async def test_a_set_survives_a_kill(world: World) -> None:
     ann = await world.owner()
     await collected(world, ann)
+    await noted(world)
     await ann.sends("late.png", small(7))
     await world.kill()
     await world.start()

@@ -403,3 +403,14 @@ async def test_a_provider_that_stops_answering_is_logged_once_and_once_when_it_i
         "provider scripted does not answer",
         "provider scripted answers again",
     ]
+
+
+async def test_a_job_that_waits_for_its_place_does_not_keep_the_watcher_busy(world: World) -> None:
+    ann = await world.owner()
+    await world.running(ann)
+    await ann.says("/train --preset light --yes")
+    await world.chats.until(lambda: "1 job is before it" in world.chats.text())
+    assert world.app is not None
+    world.app.watch._period = 60.0
+    await world.app.watch.look()
+    assert await world.app.watch._look("scripted") > 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -9,8 +10,9 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from bot.answering.clock import Clock
 from bot.app import App
+from bot.services.access import Role
 from bot.settings import Settings
-from finetune.providers.provider import Endpoint
+from finetune.providers.provider import Endpoint, Provider
 from tests.fakes.platform import Chats, ScriptedPlatform, Someone
 from tests.fakes.provider import ScriptedProvider, Trainings
 
@@ -46,9 +48,20 @@ class World:
         clock: Clock | None = None,
         thoughts: bool = False,
         database: str | None = None,
+        beside: "World | None" = None,
+        replica: str = "one",
+        lease: float = 15.0,
+        webhooks: str = "",
+        others: Callable[[], Mapping[str, Provider]] = dict,
+        questions: int = 0,
+        two_people: bool = False,
+        judge: bool = False,
     ) -> None:
-        self.chats = Chats()
-        self.trainings = Trainings()
+        """``beside``: another bot of the same chats and trainings; ``replica`` and ``lease`` tell them apart."""
+        self.chats: Chats = beside.chats if beside else Chats()
+        self.trainings: Trainings = beside.trainings if beside else Trainings()
+        self._replica = replica
+        self._others = others
         self.endpoint = endpoint
         self._repeatable = repeatable
         self._progress = progress
@@ -57,6 +70,13 @@ class World:
             TUNETELLER_WEB_PORT=0,
             TUNETELLER_LINK_HOSTS=links,
             TUNETELLER_SHOW_THOUGHTS=thoughts,
+            TUNETELLER_LEASE_SECONDS=lease,
+            TUNETELLER_WEBHOOK_HOSTS=webhooks,
+            TUNETELLER_EVALUATION_QUESTIONS=questions,
+            TUNETELLER_TWO_PEOPLE=two_people,
+            TUNETELLER_JUDGE_URL=endpoint.base_url if judge and endpoint else None,
+            TUNETELLER_JUDGE_MODEL="judge" if judge else "",
+            TUNETELLER_JUDGE_KEY=SecretStr(endpoint.api_key) if judge and endpoint else None,
             DATABASE_URL=None if database is None else SecretStr(database),
         )
         self._clock = clock
@@ -67,7 +87,15 @@ class World:
         """Start a bot."""
         self.platform = ScriptedPlatform(self.chats, repeatable=self._repeatable, progress=self._progress)
         provider = ScriptedProvider(self.trainings, self.endpoint)
-        self.app = App(self.settings, {provider.name: provider}, [self.platform], watch_period=0.02, clock=self._clock)
+        self.app = App(
+            self.settings,
+            {provider.name: provider, **self._others()},
+            [self.platform],
+            watch_period=0.02,
+            clock=self._clock,
+            at_once={provider.name: 1},
+            replica=self._replica,
+        )
         await self.app.start()
 
     async def kill(self) -> None:
@@ -106,6 +134,14 @@ class World:
         before = len(self.chats.messages)
         await person.says(f"/start {code}")
         await self.chats.until(lambda: len(self.chats.messages) > before)
+        return person
+
+    async def joined(self, name: str, role: Role) -> Someone:
+        """Somebody who was invited with a role and came."""
+        assert self.app is not None
+        person, before = self.someone(name), len(self.chats.messages)
+        await person.says(f"/start {await self.app.core.access.invite(role)}")
+        await self.chats.more_than(before)
         return person
 
     def someone(self, name: str, language: str | None = "en") -> Someone:

@@ -103,3 +103,40 @@ def test_a_setting_that_is_refused_is_not_repeated_with_its_value() -> None:
 
 def test_settings_are_a_model() -> None:
     assert Settings(TUNETELLER_WEB_PORT=0).web_port == 0  # type: ignore[call-arg]
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("sk-from-a-file\n")
+    found = read({"SILICONFLOW_API_KEY_FILE": str(file)}, NOWHERE)
+    access = found.access("siliconflow")
+    assert access is not None
+    assert access.key == "sk-from-a-file"
+    assert "sk-from-a-file" not in repr(access) + repr(found)
+    # What is given itself wins.
+    both = read({"SILICONFLOW_API_KEY_FILE": str(file), "SILICONFLOW_API_KEY": "sk-itself"}, NOWHERE)
+    assert both.access("siliconflow") is not None
+    assert getattr(both.access("siliconflow"), "key", "") == "sk-itself"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read({"NEBIUS_API_KEY_FILE": str(tmp_path / "nothing")}, NOWHERE)
+    ((name, key, fields),) = caught.value.problems
+    assert (name, key) == ("NEBIUS_API_KEY_FILE", "setting_file")
+    assert "nothing" in str(fields["file"])
+
+
+@pytest.mark.parametrize(
+    ("environment", "provider", "there"),
+    [
+        ({"NEBIUS_API_KEY": "k"}, "nebius", True),
+        ({"AZURE_OPENAI_API_KEY": "k"}, "azure", False),
+        ({"AZURE_OPENAI_API_KEY": "k", "AZURE_OPENAI_BASE_URL": "https://r.example.org/openai/v1/"}, "azure", True),
+        ({"FIREWORKS_API_KEY": "k"}, "fireworks", False),
+        ({"FIREWORKS_API_KEY": "k", "FIREWORKS_ACCOUNT_ID": "team"}, "fireworks", True),
+        ({}, "together", False),
+    ],
+)
+def test_a_provider_is_there_when_it_can_be_asked(environment: dict[str, str], provider: str, there: bool) -> None:
+    assert (read(environment, NOWHERE).access(provider) is not None) is there

@@ -94,8 +94,8 @@ async def test_an_ended_job_never_moves(database: Database) -> None:
 async def test_the_queue_counts_what_is_before(database: Database) -> None:
     first, second = await make_job(database, "a"), await make_job(database, "b")
     async with database.transaction() as session:
-        assert await jobs.place_in_queue(session, first) == 0
-        assert await jobs.place_in_queue(session, second) == 1
+        assert await jobs.before(session, first) == []
+        assert [job.id for job in await jobs.before(session, second)] == [first.id]
 
 
 async def test_versions_of_models_count_up_and_a_job_makes_one(database: Database) -> None:
@@ -153,7 +153,7 @@ async def test_a_notice_is_stored_once_and_begun_once(database: Database) -> Non
 
     assert sorted(await asyncio.gather(*(begin() for _ in range(4)))) == [False, False, False, True]
     async with database.transaction() as session:
-        assert [row.key for row in await outbox.left_sending(session)] == ["k"]
+        assert [row.key for row in await outbox.left_sending(session, "web", "room")] == ["k"]
         assert await outbox.due(session, 10) == []
 
 
@@ -161,7 +161,7 @@ async def test_a_notice_in_hand_is_not_given_again(database: Database) -> None:
     async with database.transaction() as session:
         await outbox.add(session, notice("k"))
         row = (await outbox.due(session, 10))[0]
-        assert await outbox.due(session, 10, [row.id]) == []
+        assert await outbox.due(session, 10, without=[row.id]) == []
 
 
 async def test_a_postponed_notice_waits(database: Database) -> None:
@@ -175,20 +175,15 @@ async def test_a_postponed_notice_waits(database: Database) -> None:
 
 async def test_an_update_is_taken_once(database: Database) -> None:
     async with database.transaction() as session:
-        assert await updates.add(session, "telegram", "1", "message {}")
-        assert not await updates.add(session, "telegram", "1", "message {}")
-        assert await updates.add(session, "web", "1", "message {}")
-        assert len(await updates.open_events(session, 3)) == 2
-        await updates.handled(session, "telegram", "1")
-        assert [row.platform for row in await updates.open_events(session, 3)] == ["web"]
-
-
-async def test_an_update_that_kills_the_process_is_given_up(database: Database) -> None:
-    async with database.transaction() as session:
-        await updates.add(session, "web", "1", "message {}")
-        for _ in range(3):
-            await updates.attempted(session, "web", "1")
-        assert await updates.open_events(session, 3) == []
+        assert await updates.add(session, "telegram", "1", "7", "message {}")
+        assert not await updates.add(session, "telegram", "1", "7", "message {}")
+        assert await updates.add(session, "web", "1", "7", "message {}")
+        assert len(await updates.open_events(session, "one")) == 2
+        assert await updates.attempted(session, "telegram", "1")
+        await updates.handled(session, "telegram", "1", {"text": "done"})
+        assert await updates.open_events(session, "one") == [("web", "7", "1")]
+        assert await updates.state(session, "telegram", "1") == (True, {"text": "done"})
+        assert not await updates.attempted(session, "telegram", "1"), "what is handled is not handled again"
 
 
 async def test_a_one_time_button_works_once(database: Database) -> None:

@@ -59,12 +59,12 @@ async def test_open_pushes_are_unclear_and_edits_are_made_again(database: Databa
 
 async def test_what_came_in_is_not_handled_again(database: Database) -> None:
     async with database.transaction() as session:
-        await updates.add(session, "telegram", "1", "{}")
-        await updates.add(session, "web", "1", "{}")
+        await updates.add(session, "telegram", "1", "7", "{}")
+        await updates.add(session, "web", "1", "7", "{}")
         await restored.settle(session, ("web",))
     async with database.transaction() as session:
-        assert [(entry.platform, entry.id) for entry in await updates.open_events(session, 3)] == [("web", "1")]
-        assert not await updates.add(session, "telegram", "1", "{}")
+        assert await updates.open_events(session, "one") == [("web", "7", "1")]
+        assert not await updates.add(session, "telegram", "1", "7", "{}")
 
 
 async def test_a_kept_place_is_released_or_doubted(database: Database) -> None:
@@ -80,4 +80,5 @@ async def test_a_kept_place_is_released_or_doubted(database: Database) -> None:
         assert not await outbox.doubt(session, "job:1:done")
         assert await outbox.doubt(session, "job:2:done")
         assert not await outbox.doubt(session, "job:3:done")
-        assert [entry.key for entry in await outbox.unseen(session, "telegram", "1")] == ["job:2:done"]
+        assert [entry.key for entry in await outbox.tell_unseen(session, "telegram", "1")] == ["job:2:done"]
+        assert await outbox.tell_unseen(session, "telegram", "1") == []

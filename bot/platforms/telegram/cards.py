@@ -1,19 +1,14 @@
 """Cards as Telegram shows them: facts from top to bottom of a phone's screen."""
 
-import math
 import unicodedata
-from collections.abc import Sequence
-from itertools import pairwise
 
 from telegram.constants import MessageEntityType as Kind
 
 from bot.chat.content import Bar, Block, Card, Chart, Code, Fields, Items, Paragraph, Tone
+from bot.platforms.drawing import bar, sparkline
 from bot.platforms.telegram.styled import MOST_UNITS, Builder, Styled, shortened
 
 _MARKS = {Tone.GOOD: "✅", Tone.WARNING: "⚠️", Tone.ERROR: "❌"}
-_BAR_CELLS = 16
-_CHART_CELLS = 28
-_LEVELS = "▁▂▃▄▅▆▇█"
 _FIRST_WIDE = 0x2E80  # from here on scripts that are written with full-width punctuation
 
 
@@ -47,9 +42,9 @@ def _add_block(builder: Builder, block: Block) -> None:
         case Code(text):
             builder.add(text, Kind.PRE)
         case Bar(share, caption):
-            builder.add(f"{_bar(share)} {caption}".strip())
+            builder.add(f"{bar(share)} {caption}".strip())
         case Chart(points, caption):
-            builder.add(f"{_sparkline([y for _, y in points])}\n{caption}".strip())
+            builder.add(f"{sparkline([y for _, y in points])}\n{caption}".strip())
 
 
 def _marked(text: str, tone: Tone) -> str:
@@ -66,23 +61,3 @@ def _field(name: str, value: str) -> str:
     if name[-1] in ":：":
         return f"{name} {value}"
     return f"{name}{'：' if ord(name[-1]) >= _FIRST_WIDE else ': '}{value}"
-
-
-def _bar(share: float | None) -> str:
-    if share is None or not math.isfinite(share):
-        return "░" * _BAR_CELLS
-    full = math.floor(min(max(share, 0.0), 1.0) * _BAR_CELLS)
-    return "█" * full + "░" * (_BAR_CELLS - full)
-
-
-def _sparkline(values: Sequence[float]) -> str:
-    known = [value for value in values if math.isfinite(value)]
-    if not known:
-        return ""
-    cells = min(len(known), _CHART_CELLS)
-    bounds = [index * len(known) // cells for index in range(cells + 1)]
-    means = [math.fsum(known[start:end]) / (end - start) for start, end in pairwise(bounds)]
-    low, high = min(means), max(means)
-    if high == low:
-        return _LEVELS[len(_LEVELS) // 2] * cells
-    return "".join(_LEVELS[round((mean - low) / (high - low) * (len(_LEVELS) - 1))] for mean in means)

@@ -29,6 +29,7 @@ _VANISHED = (
     "message can't be edited",
     "message_id_invalid",
     "message to be replied not found",
+    "message to react not found",
     "wrong file_id",
     "wrong file id",
     "invalid file_id",

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from telegram import Update, User
 
+from bot.chat.errors import NotStored
 from bot.chat.events import Ack, Deliver, Event, Press
 from bot.locales import DEFAULT_LANGUAGE, language_of, translator
 from bot.platforms.telegram.redaction import safe_logger
@@ -45,12 +46,17 @@ class Hands:
         tell(update)
         return event_of(update, self._me)
 
-    async def attempt(self, update: Update, attempt: int) -> Taken | None:
-        """Deliver an update. ``None``: it was not taken in, and there is another try."""
+    async def attempt(self, update: Update, attempt: int, stored: Callable[[], None] = lambda: None) -> Taken | None:
+        """Deliver an update. ``None``: it was not taken in, and there is another try. Raises ``NotStored``.
+
+        ``stored`` is called once it cannot be lost, however long it is handled then.
+        """
         event = event_of(update, self._me)
         assert event is not None
         try:
-            return Taken(await self._deliver(event))
+            return Taken(await self._deliver(event, stored))
+        except NotStored:
+            raise
         except Exception:
             error_id = secrets.token_hex(4)
             log.exception(

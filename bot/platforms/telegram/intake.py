@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from telegram import Update
 
-from bot.platforms.telegram.backoff import Backoff, Pause
+from bot.chat.errors import NotStored
+from bot.platforms.backoff import Backoff, Pause
 from bot.platforms.telegram.handing import MOST_TRIES, Hands, finish, keep
 from bot.platforms.telegram.ports import OffsetStore
 from bot.platforms.telegram.redaction import safe_logger
@@ -18,6 +19,9 @@ log = safe_logger(__name__)
 
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
+# A press is confirmed when it is handled: whoever dies before that gets it again, and answers it. One that takes longer
+# than this is confirmed all the same, for it is stored; Telegram tells nothing new beyond a hundred that are not.
+LATE_SECONDS = 2.0
 
 
 class Intake:
@@ -30,7 +34,9 @@ class Intake:
         self._pause = pause
         self._lanes: dict[int, deque[Update]] = {}
         self._workers: set[asyncio.Task[None]] = set()
+        self._takings: set[asyncio.Task[None]] = set()
         self._attempts: set[asyncio.Task[bool]] = set()
+        self._confirming: set[asyncio.Task[None]] = set()
         self._saving = asyncio.Lock()
         self._saved: int | None = None
         self._idle = asyncio.Event()
@@ -73,43 +79,74 @@ class Intake:
 
     def halt(self) -> None:
         """Begin nothing more."""
-        for worker in self._workers:
-            worker.cancel()
+        for task in (*self._workers, *self._takings):
+            task.cancel()
 
     async def close(self) -> None:
         """Begin nothing more; wait for what is being stored or answered."""
         self.halt()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        await asyncio.gather(*self._workers, *self._takings, return_exceptions=True)
         await finish(self._attempts)
+        await finish(self._confirming)
         await self._hands.close()
         self._lanes.clear()
 
     async def _work(self, lane: int) -> None:
         queue = self._lanes[lane]
         while queue:
-            await self._until_taken(queue[0])
+            late = asyncio.Event()
+            taking = keep(self._takings, self._until_taken(queue[0], late))
+            waiting = asyncio.ensure_future(late.wait())
+            try:
+                await asyncio.wait([taking, waiting], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waiting.cancel()
+            if taking.done():
+                taking.result()
             queue.popleft()
         del self._lanes[lane]
 
-    async def _until_taken(self, update: Update) -> None:
+    async def _until_taken(self, update: Update, late: asyncio.Event) -> None:
         backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
-        for attempt in range(1, MOST_TRIES + 1):
+        attempt = 1
+        while attempt <= MOST_TRIES:
             # Shielded: what is being stored when we stop is stored to its end.
-            if await asyncio.shield(keep(self._attempts, self._hand_over(update, attempt))):
-                return
-            if attempt < MOST_TRIES:
+            try:
+                if await asyncio.shield(keep(self._attempts, self._hand_over(update, attempt, late))):
+                    return
+                attempt += 1
+            except NotStored:
+                log.warning("updates cannot be stored: the database is away; trying again")
+            if attempt <= MOST_TRIES:
                 await self._pause(backoff.next())
 
-    async def _hand_over(self, update: Update, attempt: int) -> bool:
+    async def _hand_over(self, update: Update, attempt: int, late: asyncio.Event) -> bool:
         """One attempt. True if the update is done with, be it that it was given up."""
-        taken = await self._hands.attempt(update, attempt)
+        loop = asyncio.get_running_loop()
+        timers: list[asyncio.TimerHandle] = []
+
+        def goes_on() -> None:
+            # Nobody else's words may wait for a press that waits for its chat.
+            late.set()
+            keep(self._confirming, self._confirm(update))
+
+        try:
+            taken = await self._hands.attempt(
+                update, attempt, lambda: timers.append(loop.call_later(LATE_SECONDS, goes_on))
+            )
+        finally:
+            for timer in timers:
+                timer.cancel()
         if taken is None:
             return False
+        await self._confirm(update)
+        self._hands.answer(update, taken)
+        return True
+
+    async def _confirm(self, update: Update) -> None:
         self._window.take(update.update_id)
         self._mark()
         await self._save()
-        self._hands.answer(update, taken)
-        return True
 
     def _mark(self) -> None:
         if self._window.pending:

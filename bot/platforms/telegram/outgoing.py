@@ -115,6 +115,11 @@ class Outgoing:
                 if NOT_MODIFIED not in error.message.lower():
                     raise
 
+    async def react(self, ref: MessageRef, emoji: str) -> None:
+        """Set our reaction to a message; the same once more changes nothing."""
+        with telegram_errors():
+            await self._bot.set_message_reaction(int(ref.place.chat), int(ref.id), emoji)
+
     async def draft(self, place: Place, page: Page, draft_id: int) -> None:
         """Show or replace what is being written in a private chat. Drafts have no buttons."""
 

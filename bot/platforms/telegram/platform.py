@@ -1,7 +1,7 @@
 """Telegram as a chat platform."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from telegram import Bot
 from telegram.constants import CallbackQueryLimit, ChatAction, FileSizeLimit
@@ -12,14 +12,14 @@ from bot.chat.errors import PlatformError, Throttled, Unavailable, UserError
 from bot.chat.events import Ack, Deliver, Event, Moved, Upload
 from bot.chat.places import MessageRef, Place
 from bot.chat.platform import Extent, Limits
-from bot.platforms.telegram.backoff import Backoff, Pause
+from bot.platforms.backoff import Backoff, Pause
 from bot.platforms.telegram.errors import BROKEN_ANSWERS
 from bot.platforms.telegram.files import Downloads
 from bot.platforms.telegram.handing import Hands
 from bot.platforms.telegram.markdown import measure
 from bot.platforms.telegram.menu import publish
 from bot.platforms.telegram.outgoing import Outgoing, Page, page_of
-from bot.platforms.telegram.polling import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Polling, Trouble
+from bot.platforms.telegram.polling import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Polling, Trouble, Turn
 from bot.platforms.telegram.ports import OffsetStore, Way
 from bot.platforms.telegram.redaction import hide, redacted, safe_logger
 from bot.platforms.telegram.styled import MOST_ENTITIES
@@ -38,10 +38,16 @@ CALLS_PER_SECOND = 30.0
 CLOUD_UPLOAD_BYTES = 20 << 20
 LOCAL_UPLOAD_BYTES = 2000 << 20
 CONNECTIONS = 64
+# Among the reactions that Telegram lets bots give.
+GOOD_SIGN, BAD_SIGN = "🎉", "💔"
 # How long the start of everything else may wait for a server that does not answer.
 START_SECONDS = 5.0
 # Cards whose files are still on their way; more than these are never in doubt at once.
 _MOST_UNFINISHED = 256
+
+
+async def _always() -> bool:
+    return True
 
 
 class TelegramPlatform:
@@ -49,7 +55,7 @@ class TelegramPlatform:
 
     ``api_base`` is the address of another Bot API server (``http://127.0.0.1:8081``). Updates are polled, or posted to
     ``webhook``. ``pause`` waits for a number of seconds between attempts to reach Telegram; tests pass one that does
-    not.
+    not. ``turn`` tells whether this process is the one that polls.
     """
 
     name = NAME
@@ -63,6 +69,7 @@ class TelegramPlatform:
         offset_store: OffsetStore,
         webhook: WebhookAddress | None = None,
         pause: Pause = asyncio.sleep,
+        turn: Turn = _always,
     ) -> None:
         hide(token)
         self.limits = Limits(
@@ -87,7 +94,7 @@ class TelegramPlatform:
         self._trouble = Trouble()
         self._way: Way
         if webhook is None:
-            self._way = Polling(self._bot, offset_store, self._trouble, pause)
+            self._way = Polling(self._bot, offset_store, self._trouble, pause, turn)
         else:
             hide(webhook.secret)
             self._way = Webhook(self._bot, webhook)
@@ -185,6 +192,10 @@ class TelegramPlatform:
         """Replace what a message shows; its files stay."""
         await self._outgoing.edit(ref, page_of(content))
 
+    async def sign(self, ref: MessageRef, *, good: bool) -> None:
+        """A reaction to a message. Groups may forbid it (``Refused``)."""
+        await self._outgoing.react(ref, GOOD_SIGN if good else BAD_SIGN)
+
     def measure(self, text: str) -> Extent:
         """The room that a page takes in a message."""
         return measure(text)
@@ -216,10 +227,10 @@ class TelegramPlatform:
                 self._trouble.works()
                 known = True
 
-        async def followed(event: Event) -> Ack | None:
+        async def followed(event: Event, stored: Callable[[], None] = lambda: None) -> Ack | None:
             if isinstance(event, Moved):
                 self._outgoing.follow(event.place.chat, event.chat)
-            return await deliver(event)
+            return await deliver(event, stored)
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(publish(self._bot, self._menu))

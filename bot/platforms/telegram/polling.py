@@ -1,11 +1,12 @@
 """Reads updates by long polling. Not the library's Updater: that one confirms updates before they are stored."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 
 from telegram import Bot
 from telegram.error import BadRequest, Conflict, InvalidToken, RetryAfter, TelegramError
 
-from bot.platforms.telegram.backoff import Backoff, Pause
+from bot.platforms.backoff import Backoff, Pause
 from bot.platforms.telegram.errors import BROKEN_ANSWERS, seconds
 from bot.platforms.telegram.handing import Hands
 from bot.platforms.telegram.intake import Intake
@@ -24,6 +25,11 @@ LONGEST_RETRY_SECONDS = 60.0
 BUSY_SECONDS = 0.3
 # The server repeats what was confirmed: a fault of its own, but no reason to ask it a thousand times a second.
 REPEATED_SECONDS = 2.0
+# One process at a time reads the updates; the others ask so often whether it is theirs to.
+TURN_SECONDS = 2.0
+
+# Whether it is this process's turn to read.
+Turn = Callable[[], Awaitable[bool]]
 
 
 class Trouble:
@@ -58,8 +64,9 @@ class Trouble:
 class Polling:
     """A way for updates to come in: a loop that asks for them."""
 
-    def __init__(self, bot: Bot, store: OffsetStore, trouble: Trouble, pause: Pause) -> None:
+    def __init__(self, bot: Bot, store: OffsetStore, trouble: Trouble, pause: Pause, turn: Turn) -> None:
         self._bot = bot
+        self._turn = turn
         self._store = store
         self._trouble = trouble
         self._pause = pause
@@ -68,19 +75,21 @@ class Polling:
         self._intake: Intake | None = None
 
     async def open(self) -> None:
-        """Find out how far updates were taken in."""
-        self._window = Window(await self._store.load())
+        """Nothing: how far updates were taken in is found out when it is our turn."""
 
     async def arrange(self) -> None:
         """Updates cannot be read while a webhook is set; those that wait are kept. Raises ``TelegramError``."""
         await self._bot.delete_webhook(drop_pending_updates=False)
 
     async def run(self, hands: Hands) -> None:
-        """Ask, hand over, ask again, until cancelled."""
-        self._intake = intake = Intake(hands, self._store, self._window, self._pause)
+        """Ask, hand over, ask again, until cancelled; while it is another process's turn, wait."""
         while True:
             try:
-                await self._once(intake)
+                if await self._turn():
+                    await self._once(self._intake or await self._begin(hands))
+                else:
+                    self._intake = None
+                    await self._pause(TURN_SECONDS)
             except (TelegramError, *BROKEN_ANSWERS) as error:
                 self._trouble.broken(error)
                 await self._pause(self._delay(error))
@@ -88,6 +97,12 @@ class Polling:
                 # A mistake of ours must not end the reading for good.
                 log.exception("error %s: updates were not taken in", secrets.token_hex(4))
                 await self._pause(self._backoff.next())
+
+    async def _begin(self, hands: Hands) -> Intake:
+        """Go on from where whoever read before us has come to."""
+        self._window = Window(await self._store.load())
+        self._intake = Intake(hands, self._store, self._window, self._pause)
+        return self._intake
 
     def halt(self) -> None:
         """Begin nothing more."""

@@ -8,6 +8,7 @@ import asyncio
 
 from telegram import Update
 
+from bot.chat.errors import NotStored
 from bot.platforms.telegram.handing import Hands, finish, keep
 from bot.platforms.telegram.redaction import safe_logger
 from bot.platforms.telegram.updates import lane_of
@@ -68,7 +69,11 @@ class Posted:
         if before is not None:
             await asyncio.wait([before])
         attempt = self._tries.pop(update.update_id, 0) + 1
-        taken = await self._hands.attempt(update, attempt)
+        try:
+            taken = await self._hands.attempt(update, attempt)
+        except NotStored:
+            log.warning("an update cannot be stored: the database is away; Telegram posts it again")
+            return False
         if taken is None:
             self._tries[update.update_id] = attempt
             while len(self._tries) > _MOST_REMEMBERED:

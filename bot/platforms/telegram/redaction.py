@@ -1,7 +1,8 @@
 """Keeps bot tokens out of the logs, those of the libraries below included."""
 
 import logging
-import traceback
+
+from bot.platforms.redaction import Redaction
 
 # Every logger that is known to print addresses; a filter works for its own logger only, never for children.
 _TELLING = (
@@ -28,19 +29,7 @@ def redacted(text: str) -> str:
     return text
 
 
-class _Redaction(logging.Filter):
-    """Rewrites a record before any handler sees it, traceback included."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = redacted(record.getMessage())
-        record.args = None
-        if record.exc_info and record.exc_info[0] is not None:
-            record.exc_text = redacted("".join(traceback.format_exception(*record.exc_info)).rstrip())
-            record.exc_info = None
-        return True
-
-
-_redaction = _Redaction()
+_redaction = Redaction(redacted)
 
 
 def hide(token: str) -> None:

@@ -39,7 +39,9 @@ class Window:
         return not known
 
     def take(self, update_id: int) -> None:
-        """An update is stored and may be confirmed once all before it are."""
+        """An update is stored and may be confirmed once all before it are. The same once more changes nothing."""
+        if update_id not in self._taken:
+            return
         self._taken[update_id] = True
         for earlier, taken in list(self._taken.items()):
             if not taken:

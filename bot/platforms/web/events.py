@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.chat.errors import UserError
+from bot.chat.errors import NotStored, UserError
 from bot.chat.events import Ack, Deliver, Message, Press, Upload
 from bot.chat.places import Account, MessageRef, Place
 from bot.locales import translator
@@ -74,6 +74,8 @@ class Reception:
             ack = await self.deliver(Press(tap.id, place, account, MessageRef(place, str(tap.entry)), tap.token))
         except UserError as error:
             ack = Ack(sentence(language, error), alert=True)
+        except NotStored:
+            ack = Ack(say("web.error.not_stored"), alert=True)
         return {"ack": tap.id, "text": ack.text if ack else "", "alert": bool(ack and ack.alert)}
 
     async def _append(self, visitor: Visitor, client: str, body: Body) -> Entry:
@@ -107,6 +109,8 @@ class Reception:
             await self.deliver(message)
         except UserError as error:
             return {"failed": client, "text": sentence(language, error)}
+        except NotStored:
+            return {"failed": client, "text": translator(language)("web.error.not_stored")}
         return {"accepted": client}
 
 

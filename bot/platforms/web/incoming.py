@@ -25,8 +25,10 @@ class TooLarge(Exception):
 class Incoming:
     """The folder. A file under way ends in ``.part``; its name without that is the upload's handle."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, shared: bool = False) -> None:
+        """``shared``: other processes receive files here, too."""
         self._folder = folder
+        self._shared = shared
 
     async def prepare(self) -> None:
         """Make the folder, remove what was cut off by a stop and what nobody came for."""
@@ -80,8 +82,11 @@ class Incoming:
 
     def _prepare(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
+        oldest = time.time() - (KEPT_SECONDS if self._shared else 0)
         for part in self._folder.glob("*.part"):
-            part.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if part.stat().st_mtime <= oldest:
+                    part.unlink()
         self._sweep()
 
     def _sweep(self) -> None:

@@ -19,7 +19,7 @@ from bot.platforms.web.frames import LONGEST_TEXT
 from bot.platforms.web.guard import Guard
 from bot.platforms.web.incoming import Incoming
 from bot.platforms.web.menu import menu_for
-from bot.platforms.web.ports import Door, Entry, Files, MessageLog, Probes, Visitor
+from bot.platforms.web.ports import Door, Entry, Files, MessageLog, Probes, Reports, Visitor
 from bot.platforms.web.rooms import Rooms
 from bot.platforms.web.server import Server
 from bot.platforms.web.sessions import Sessions
@@ -35,6 +35,7 @@ class WebPlatform:
     """Implements :class:`bot.chat.platform.Platform`.
 
     ``public_url`` is the address that people use when a proxy stands before us (``https://chat.example.org``).
+    ``shared``: other processes open the page of the same rooms, and receive files into the same folder.
     """
 
     name = NAME
@@ -52,6 +53,8 @@ class WebPlatform:
         menu: Sequence[MenuEntry],
         max_upload_bytes: int,
         public_url: str = "",
+        shared: bool = False,
+        reports: Reports | None = None,
     ) -> None:
         self.limits = Limits(
             text_units=LONGEST_TEXT,
@@ -71,7 +74,7 @@ class WebPlatform:
         self._files = files
         self._menu = tuple(menu)
         self._rooms = Rooms()
-        self._incoming = Incoming(incoming)
+        self._incoming = Incoming(incoming, shared=shared)
         self._reception = Reception(log, self._rooms, self._incoming)
         self._assets = Assets()
         guard = Guard(door, host, public_url)
@@ -87,6 +90,7 @@ class WebPlatform:
             uploads=Uploads(self._reception, max_upload_bytes),
             downloads=Downloads(self._reception, files),
             max_upload_bytes=max_upload_bytes,
+            reports=reports,
         )
 
     @property
@@ -140,6 +144,10 @@ class WebPlatform:
             return
         await self._store(room, entry, body)
         self._rooms.settle(room, number)
+
+    def changed(self, room: str) -> None:
+        """Another process has stored something in a room."""
+        self._rooms.changed(room)
 
     def measure(self, text: str) -> Extent:
         """The page shows a text in the room of its source, with any number of marks."""

@@ -89,6 +89,14 @@ class Files(Protocol):
         ...
 
 
+class Reports(Protocol):
+    """Verdicts on tuned models as pages."""
+
+    async def html(self, version: int, visitor: Visitor, language: str, assets: str) -> str | None:
+        """The page of a model; None where there is none or this visitor may not see it. ``assets``: a path."""
+        ...
+
+
 class Probes(Protocol):
     """How the whole product is, for ``/healthz`` and ``/readyz``."""
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from bot.platforms.web.assets import Assets
 from bot.platforms.web.guard import TOKEN, VISITOR, AccessLog, Guard, csrf_token, language
-from bot.platforms.web.ports import Probes
+from bot.platforms.web.ports import Probes, Reports
 from bot.platforms.web.sessions import Sessions
 from bot.platforms.web.sockets import Sockets
 from bot.platforms.web.uploads import Downloads, Uploads
@@ -32,7 +32,9 @@ class Server:
         uploads: Uploads,
         downloads: Downloads,
         max_upload_bytes: int,
+        reports: Reports | None = None,
     ) -> None:
+        self._reports = reports
         self.host = host
         self.port = port
         self._guard = guard
@@ -81,6 +83,7 @@ class Server:
         application.router.add_get("/session", self._session)
         application.router.add_get("/static/{build}/{name:.+}", self._assets.serve)
         application.router.add_get("/files/{digest}/{name}", self._downloads.send)
+        application.router.add_get("/reports/v{version:[0-9]{1,9}}", self._report)
         application.router.add_post("/sign-in", self._sessions.sign_in)
         application.router.add_post("/sign-out", self._sessions.sign_out)
         application.router.add_post("/upload", self._uploads.receive)
@@ -102,6 +105,17 @@ class Server:
             "maxUploadBytes": self._max_upload_bytes,
         }
         return self._assets.shell("chat", visitor.language or language(request), config)
+
+    async def _report(self, request: web.Request) -> web.StreamResponse:
+        visitor = request[VISITOR]
+        found = None
+        if visitor is not None and self._reports is not None:
+            version, assets = int(request.match_info["version"]), f"/static/{self._assets.build}"
+            found = await self._reports.html(version, visitor, language(request), assets)
+        if found is None:
+            # A stranger cannot tell "not yours" from "not there".
+            raise web.HTTPNotFound
+        return web.Response(text=found, content_type="text/html")
 
     async def _session(self, request: web.Request) -> web.StreamResponse:
         # A strict cookie is withheld when somebody comes by a link from elsewhere; the sign-in page asks again.

@@ -12,7 +12,7 @@ from typing import Any
 
 from finetune.errors import ProviderError
 from finetune.parameters import Range, ranges
-from finetune.providers.local import bases, planning, processes, tokens
+from finetune.providers.local import bases, planning, portable, processes, tokens
 from finetune.providers.local.folder import JobFolder
 from finetune.providers.local.reading import read_status
 from finetune.providers.local.serving import ModelServer
@@ -128,6 +128,19 @@ class LocalProvider:
     async def pieces(self, base: str, messages: Sequence[Mapping[str, str]], max_tokens: int) -> Sequence[Piece]:
         """A conversation as the base's template writes it. Raises :class:`ProviderError`."""
         return await asyncio.to_thread(tokens.pieces, self._data_dir, base, messages, max_tokens)
+
+    async def adapter(self, model: str) -> Mapping[str, Path]:
+        """The files of a tuned model's adapter. Raises :class:`ProviderError` ``model_missing``."""
+        match = MODEL.fullmatch(model)
+        if match is None:
+            raise ProviderError("model_missing", model=model)
+        return await asyncio.to_thread(portable.files, self._folder(match["key"]), model)
+
+    async def adopt(self, key: str, base: str, files: Mapping[str, Path]) -> str:
+        """Make an adapter that came from elsewhere one of ours. Raises :class:`ProviderError`."""
+        if not KEY.fullmatch(key) or not set(portable.FILES) <= set(files):
+            raise ProviderError("model_missing", model=key)
+        return await asyncio.to_thread(portable.adopt, self._data_dir, key, base, files)
 
     def sampling(self, base_id: str) -> Mapping[str, object]:
         """Arguments of a chat completion that suit a base (or a tuned model) and what is tuned from it."""

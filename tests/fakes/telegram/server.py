@@ -105,6 +105,10 @@ class TelegramStandIn(World):
         """What happens to the next calls of a method, one trouble a call."""
         self._troubles.setdefault(method, []).extend(troubles)
 
+    def has_trouble(self, method: str) -> bool:
+        """Whether the next call of a method will meet one."""
+        return bool(self._troubles.get(method))
+
     async def _call(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["token"] != self.token:
             return _answer(ApiError(401, "Unauthorized"))

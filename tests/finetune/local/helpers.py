@@ -16,7 +16,7 @@ from finetune.providers.local import LocalProvider
 from finetune.providers.local.folder import JobFolder
 from finetune.providers.provider import Endpoint, Status
 
-PATIENCE = 180.0
+PATIENCE = 600.0
 Distribution = dict[bytes, float]
 
 
@@ -30,11 +30,17 @@ async def until(fact: Callable[[], Awaitable[bool]], patience: float = PATIENCE)
 async def ended(provider: LocalProvider, key: str, *, gone: bool = True) -> Status:
     """The status of a job once it has ended and (``gone``) its trainer has left."""
 
+    status = await provider.status(key)
+
     async def over() -> bool:
+        nonlocal status
         status = await provider.status(key)
         return status.state.ended or status.lost
 
-    await until(over)
+    try:
+        await until(over)
+    except TimeoutError:
+        raise TimeoutError(f"the training stands at {status}") from None
     if gone:
         folder = JobFolder(provider._data_dir / "jobs" / key)
 

@@ -67,21 +67,25 @@ class LogWatch(logging.Handler):
 
 
 class Inbox:
-    """Takes events in. ``before`` runs first and may wait or raise."""
+    """Takes events in. ``before`` runs first and may wait or raise; ``handling`` may once they are stored."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.tried: list[Event] = []
         self.ack: Ack | None = None
         self.before: Callable[[Event], Awaitable[None]] | None = None
+        self.handling: Callable[[Event], Awaitable[None]] | None = None
         self._changed = asyncio.Condition()
 
-    async def deliver(self, event: Event) -> Ack | None:
+    async def deliver(self, event: Event, stored: Callable[[], None] = lambda: None) -> Ack | None:
         self.tried.append(event)
         async with self._changed:
             self._changed.notify_all()
         if self.before is not None:
             await self.before(event)
+        stored()
+        if self.handling is not None:
+            await self.handling(event)
         async with self._changed:
             self.events.append(event)
             self._changed.notify_all()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import sys
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import pytest
 
 from bot.chat.events import Event, Message
 from bot.platforms.telegram import TelegramPlatform
-from bot.platforms.telegram.handing import MOST_TRIES
 from bot.platforms.telegram.polling import REPEATED_SECONDS, Polling
 from tests.fakes.telegram import BrokenJson, Person, TelegramStandIn
 from tests.platforms.telegram.helpers import Inbox, Memory, Pauses, platform_for
+from tests.platforms.telegram.intake_contract import IntakeContract
 
 Running = TelegramPlatform
 
@@ -82,23 +81,6 @@ async def test_what_was_not_stored_is_tried_again_before_what_follows(
     assert len({event.id for event in inbox.tried}) == 2
     assert len(pauses.seconds) == 2
     assert [record for record in caplog.records if "was not taken in, try 1 of" in record.getMessage()]
-
-
-async def test_a_poison_update_is_given_up_loudly_and_the_next_arrives(
-    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def refuse(event: Event) -> None:
-        if isinstance(event, Message) and event.text == "poison":
-            raise ValueError("cannot be stored")
-
-    inbox.before = refuse
-    await ming.says("poison")
-    await ming.says("food")
-    await inbox.until(lambda i: len(i.events) == 1)
-    assert inbox.texts == ["food"]
-    assert len(inbox.tried) == MOST_TRIES + 1
-    assert any("is given up" in record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)
-    await tg.wait_for(lambda: len(tg.updates.confirmed) == 2)
 
 
 async def test_a_kill_repeats_what_was_in_flight_and_nothing_else(
@@ -276,3 +258,7 @@ async def test_a_position_that_cannot_be_saved_stops_nothing(
     await inbox.until(lambda i: len(i.events) == 3)
     assert inbox.texts == ["one", "two", "three"]
     assert any("was not saved" in record.getMessage() for record in caplog.records)
+
+
+class TestPolled(IntakeContract):
+    pass

@@ -57,6 +57,15 @@ async def test_the_same_again_is_a_success(platform: Running, tg: TelegramStandI
     assert tg.calls("editMessageText")[0].outcome.startswith("Bad Request: message is not modified")
 
 
+async def test_a_sign_at_a_message_may_be_repeated(platform: Running, tg: TelegramStandIn, ming: Person) -> None:
+    ref = await platform.send(HERE, CARD, key="k")
+    for good, emoji in ((True, "🎉"), (True, "🎉"), (False, "💔")):
+        await platform.sign(ref, good=good)
+        assert [each["emoji"] for each in tg.reactions[int(ref.id)]] == [emoji]
+    with pytest.raises(Vanished):
+        await platform.sign(MessageRef(ref.place, "99"), good=True)
+
+
 async def test_a_card_that_does_not_ring(platform: Running, tg: TelegramStandIn, ming: Person) -> None:
     await platform.send(HERE, Card("quiet", rings=False), key="k1")
     assert tg.messages(ming)[0].silent
@@ -136,7 +145,7 @@ ERRORS: list[tuple[Trouble, type[PlatformError]]] = [
 ]
 
 
-@pytest.mark.parametrize(("trouble", "error"), ERRORS, ids=lambda value: repr(value)[:60])
+@pytest.mark.parametrize(("trouble", "error"), ERRORS, ids=lambda value: repr(value).partition(" object at ")[0][:60])
 async def test_errors_of_a_send(
     platform: Running, tg: TelegramStandIn, ming: Person, trouble: Trouble, error: type[PlatformError]
 ) -> None:

@@ -1,6 +1,8 @@
 """Buttons: each press is answered, once."""
 
-from bot.chat.events import Ack, Event
+import asyncio
+
+from bot.chat.events import Ack, Event, Press
 from bot.platforms.telegram import TelegramPlatform
 from tests.fakes.telegram import DropBefore, Person, Shown, TelegramStandIn
 from tests.platforms.telegram.helpers import Inbox, LogWatch
@@ -53,6 +55,30 @@ async def test_a_press_that_fails_for_good_tells_the_person(
     await tg.wait_for(lambda: query.answer)
     assert query.answer is not None
     assert query.answer["text"].startswith("操作没有成功")
+
+
+async def test_a_press_that_takes_long_makes_nobody_wait(
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox
+) -> None:
+    done = asyncio.Event()
+
+    async def long(event: Event) -> None:
+        if isinstance(event, Press):
+            await done.wait()
+
+    inbox.handling, inbox.ack = long, Ack("done")
+    query = await ming.presses(await _with_button(tg, ming), "Go")
+    await inbox.until(lambda i: bool(i.tried))
+    # Telegram tells no more than a hundred updates that are not confirmed.
+    others = [tg.person(2000 + number, f"P{number}") for number in range(130)]
+    for other in others:
+        await other.says("hello")
+    await ming.says("and I")
+    await inbox.until(lambda i: len(i.texts) == len(others) + 1)
+    assert query.answer is None
+    done.set()
+    await tg.wait_for(lambda: query.answer)
+    await tg.wait_for(lambda: len(tg.updates.confirmed) == len(others) + 2)
 
 
 async def _with_button(tg: TelegramStandIn, ming: Person) -> Shown:

@@ -11,12 +11,12 @@ import pytest
 
 from bot.chat.content import Card
 from bot.chat.errors import UserError
-from bot.chat.events import Event, Message
+from bot.chat.events import Event
 from bot.platforms.telegram import TelegramPlatform, WebhookAddress, secret_of
-from bot.platforms.telegram.handing import MOST_TRIES
 from bot.platforms.telegram.webhook import MOST_BODY_BYTES, MOST_CONNECTIONS, SECRET_HEADER
 from tests.fakes.telegram import Failure, Person, TelegramStandIn
 from tests.platforms.telegram.helpers import Inbox, LogWatch, Memory, Pauses, platform_for, private, webhook_address
+from tests.platforms.telegram.intake_contract import IntakeContract
 
 Running = TelegramPlatform
 
@@ -160,22 +160,6 @@ async def test_an_update_is_acknowledged_only_once_it_is_stored(
     assert inbox.texts == ["quick", "slow"]
 
 
-async def test_a_poison_update_is_given_up_loudly(
-    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def refuse(event: Event) -> None:
-        if isinstance(event, Message) and event.text == "poison":
-            raise ValueError("cannot be stored")
-
-    inbox.before = refuse
-    await ming.says("poison")
-    await ming.says("food")
-    await tg.wait_for(lambda: len(tg.updates.confirmed) == 2)
-    assert inbox.texts == ["food"]
-    assert len(inbox.tried) == MOST_TRIES + 1
-    assert any("is given up" in record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)
-
-
 async def test_a_repeat_has_the_same_id_and_waits_for_the_first(
     platform: Running, inbox: Inbox, address: WebhookAddress
 ) -> None:
@@ -317,3 +301,7 @@ def test_the_secret_that_comes_of_the_token() -> None:
     assert secret != secret_of("123456789:AAsecret_token_of_a_bot_y")
     assert len(secret) == 64
     assert set(secret) <= set("0123456789abcdef")
+
+
+class TestPosted(IntakeContract):
+    pass

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from bot.chat.events import Ack, Event, Message
@@ -27,7 +28,7 @@ class FilePosition:
 async def main(api_base: str, token: str, folder: Path) -> None:
     taken = os.open(folder / "taken", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-    async def deliver(event: Event) -> Ack | None:
+    async def deliver(event: Event, stored: Callable[[], None] = lambda: None) -> Ack | None:
         assert isinstance(event, Message)
         os.write(taken, f"{event.text}\n".encode())
         sys.stdout.write("taken\n")

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -119,7 +119,7 @@ class Inbox:
         self.error: Exception | None = None
         self._changed = asyncio.Condition()
 
-    async def deliver(self, event: Event) -> Ack | None:
+    async def deliver(self, event: Event, stored: Callable[[], None] = lambda: None) -> Ack | None:
         if self.error is not None:
             raise self.error
         async with self._changed:
@@ -145,7 +145,7 @@ class EchoBot:
         self.go_on.set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def deliver(self, event: Event) -> Ack | None:
+    async def deliver(self, event: Event, stored: Callable[[], None] = lambda: None) -> Ack | None:
         if isinstance(event, Press):
             self.events.append(event)
             await self.go_on.wait()

@@ -261,7 +261,7 @@ async def test_a_press_is_acknowledged(house: House, visit: Visit) -> None:
 async def test_a_press_goes_on_when_its_page_is_closed(house: House, visit: Visit) -> None:
     begun, release, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def deliver(event: object) -> Ack | None:
+    async def deliver(event: object, stored: object = None) -> Ack | None:
         begun.set()
         await release.wait()
         ended.set()
@@ -283,7 +283,7 @@ async def test_a_press_goes_on_when_its_page_is_closed(house: House, visit: Visi
 async def test_a_ping_is_answered_while_a_message_is_being_stored(house: House, visit: Visit) -> None:
     release = asyncio.Event()
 
-    async def deliver(event: object) -> Ack | None:
+    async def deliver(event: object, stored: object = None) -> Ack | None:
         await release.wait()
         return None
 
