@@ -12,15 +12,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Dialect, event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from storage.types import storable
 
@@ -32,6 +33,10 @@ _IDLE_SECONDS = 1.0
 _KEPT = 5
 # A task that is cancelled while it commits waits so long at most to learn what became of that.
 _COMMIT_SECONDS = 5.0
+# What is not to be stored needs no answer for that: a connection that gives none is dropped, and the server rolls back.
+_ROLLBACK_SECONDS, _CLOSE_SECONDS = 2.0, 2.0
+# A network that swallows everything tells nobody for a quarter of an hour.
+_CONNECT_SECONDS, _STATEMENT_SECONDS = 10.0, 20.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0  # seconds between tries while the database is away
 # What PostgreSQL says while it cannot serve: a standby that only reads, no more connections or memory or disk, it is
 # shut down, cancelled or starting (appendix A of its manual, classes 25006, 53 and 57).
@@ -116,6 +121,16 @@ def _tell_outages(engine: AsyncEngine) -> None:
             raise DatabaseAway(str(error) or type(error).__name__) from error
 
 
+def _no_answer(engine: AsyncEngine) -> None:
+    """A statement that was waited for in vain: nothing is to be expected of its connection, nor of the others."""
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def failed(context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, TimeoutError):
+            context.is_disconnect = True
+            raise DatabaseAway("no answer in time") from context.original_exception
+
+
 def _ping_idle(engine: AsyncEngine) -> None:
     """Whoever gets a connection that lay idle gets one that lives. In the midst of work no round trip is lost on that;
     a server that restarts then fails what it would have failed a moment later.
@@ -155,30 +170,45 @@ def _set(cursor: Any, pragma: str) -> None:
 
 class Database:
     """One database, by at most so many ``connections`` (PostgreSQL). Transactions are short: nothing that waits for a
-    network happens inside of one.
+    network happens inside of one, and a statement that takes so many ``seconds`` counts as an outage.
     """
 
-    def __init__(self, url: str | URL, *, connections: int = 15) -> None:
+    def __init__(self, url: str | URL, *, connections: int = 15, seconds: float = _STATEMENT_SECONDS) -> None:
         self.url = database_url(url) if isinstance(url, str) else url
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             assert self.url.database is not None
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        self._open: WeakSet[Any] = WeakSet()
         # Parameters are people's words: they must not stand in an error that is logged.
         if self.is_sqlite:
-            self._engine = create_async_engine(self.url, hide_parameters=True)
+            self._engine = self._whole = create_async_engine(self.url, hide_parameters=True)
             _tune_sqlite(self._engine)
         else:
             kept = min(_KEPT, connections)
             self._engine = create_async_engine(
-                self.url, pool_size=kept, max_overflow=connections - kept, hide_parameters=True
+                self.url,
+                pool_size=kept,
+                max_overflow=connections - kept,
+                hide_parameters=True,
+                connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": seconds},
             )
-            _tell_outages(self._engine)
+            _no_answer(self._engine)
             _ping_idle(self._engine)
+            # What concerns whole tables takes as long as it takes.
+            self._whole = create_async_engine(
+                self.url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": _CONNECT_SECONDS}
+            )
+            for engine in (self._engine, self._whole):
+                _tell_outages(engine)
+                event.listen(engine.sync_engine, "connect", self._opened)
         # SQLite lets one transaction write at a time, and whoever finds it busy looks again at random: with many at
         # once somebody waits for ever. Taking turns is fair, and quicker.
         self._turn: AbstractAsyncContextManager[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+
+    def _opened(self, connection: Any, _record: object) -> None:
+        self._open.add(connection.driver_connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -192,7 +222,7 @@ class Database:
             try:
                 yield session
             except BaseException:
-                await asyncio.shield(_roll_back_and_close(session))
+                await _roll_back(session, None if self.is_sqlite else _ROLLBACK_SECONDS)
                 raise
             else:
                 ending = asyncio.ensure_future(_commit_and_close(session))
@@ -210,7 +240,7 @@ class Database:
         ``lock``: alone with whoever else migrates (on SQLite every transaction is alone).
         """
         try:
-            async with self._engine.connect() as connection:
+            async with self._whole.connect() as connection:
                 if isolation is not None:
                     await connection.execution_options(isolation_level=isolation)
                 async with connection.begin():
@@ -223,14 +253,10 @@ class Database:
     @asynccontextmanager
     async def driver(self) -> AsyncIterator[Any]:
         """A connection of PostgreSQL's own driver (asyncpg), outside of any transaction; closed at the end."""
-        async with self._engine.connect() as connection:
+        async with self._whole.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             raw = await connection.get_raw_connection()
-            try:
-                yield raw.driver_connection
-            finally:
-                # Whatever was set on it must not reach whoever gets it from the pool.
-                await connection.invalidate()
+            yield raw.driver_connection
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision, under a lock. Raises :class:`DatabaseProblem`."""
@@ -247,13 +273,29 @@ class Database:
         return True
 
     async def close(self) -> None:
-        """Give back all connections."""
-        await self._engine.dispose()
+        """End all connections."""
+        # One by one, as the pools close them, a server that gives no answer would take its time for each.
+        await asyncio.gather(*(each.close(timeout=_CLOSE_SECONDS) for each in self._open), return_exceptions=True)
+        for engine in (self._engine, self._whole):
+            await engine.dispose()
+
+
+async def _roll_back(session: AsyncSession, seconds: float | None) -> None:
+    """Let it end though this task was cancelled, but for so long at most."""
+    ending = asyncio.ensure_future(_roll_back_and_close(session))
+    ending.add_done_callback(_seen)
+    await asyncio.wait([ending], timeout=seconds)
+    if ending.done():
+        await ending
+    else:
+        ending.cancel()
 
 
 def _seen(task: asyncio.Future[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.warning("the commit of something that was cancelled failed (%s)", type(error).__name__)
+    if task.cancelled():
+        log.warning("a connection to the database was dropped: it gave no answer")
+    elif (error := task.exception()) is not None:
+        log.warning("the end of a transaction failed (%s)", type(error).__name__)
 
 
 async def _roll_back_and_close(session: AsyncSession) -> None:

@@ -50,6 +50,8 @@ class Leases:
         self.replica = replica
         self._seconds = seconds
         self._held: dict[str, _Held] = {}
+        # Not held, but for all that the database knows this process's.
+        self._left_behind: set[str] = set()
         self._until = 0.0
         self.alive = 1
         self.taken: Callable[[str], Awaitable[None]] = _nothing
@@ -68,22 +70,26 @@ class Leases:
 
     async def run(self) -> None:
         """Go on saying so, for ever; give back what is not needed."""
+        pause = self._seconds / _RENEWALS
         while True:
-            pause, left = self._seconds / _RENEWALS, self._left()
-            # The less time there is, the sooner; and all is lost before others may take over, not after.
+            left = self._left()
+            # The less time there is, the sooner.
             await asyncio.sleep(max(_SOONEST, min(pause, left / 2)) if left > 0 else pause)
             left = self._left()
-            if left <= 0:
-                self._lose("others take over what it held")
             # An answer that comes too late must not be waited for; once all is lost there is no too late.
             renewed = await self._renewed(left if left > 0 else self._seconds)
             if renewed and (self._giving is None or self._giving.done()):
                 # Beside: it must not take the time of the next one.
-                self._giving = asyncio.get_running_loop().create_task(self._give_back_idle())
+                self._giving = asyncio.get_running_loop().create_task(self._give_back())
 
     def _left(self) -> float:
-        """Seconds for which this process may go on without an answer of the database."""
-        return self._until - time.monotonic() - self._seconds * _MARGIN
+        """Seconds for which this process may go on without an answer of the database. If there are none, all is lost:
+        now, before others may take over, and not when there is next something to do.
+        """
+        left = self._until - time.monotonic() - self._seconds * _MARGIN
+        if left <= 0:
+            self._lose("others take over what it held")
+        return left
 
     async def _renewed(self, seconds: float) -> bool:
         """Whether it was said in time. That is waited for no longer, even if it cannot be cancelled at once."""
@@ -110,33 +116,42 @@ class Leases:
         names = list(self._held)
         if names:
             log.warning("this process was silent for too long: %s", what)
+            self._left_behind.update(names)
             self._held.clear()
             self.lost(names)
 
-    async def _give_back_idle(self) -> None:
+    async def _give_back(self) -> None:
+        """Give back what is not needed, and what this process lost and did not take again."""
         oldest = time.monotonic() - _IDLE_SECONDS
-        idle = {
+        given = {
             name: held
             for name, held in self._held.items()
             if held.ready and held.used < oldest and not held.lock.locked() and not self.busy(name)
         }
-        if not idle:
+        self._left_behind.difference_update(name for name, held in self._held.items() if held.ready)
+        for name in self._left_behind - self._held.keys():
+            # Whoever wants it meanwhile waits.
+            given[name] = self._held[name] = _Held(oldest)
+        if not given:
             return
         try:
-            await self._release(idle)
+            await self._release(given)
         except Exception as error:  # noqa: BLE001 - they are this process's for a while longer
             log.warning("what this process does not need could not be given back (%s)", type(error).__name__)
+
+    def _lives(self) -> bool:
+        return time.monotonic() < self._until - self._seconds * _MARGIN
 
     def has(self, name: str) -> bool:
         """Whether this process holds it now."""
         held = self._held.get(name)
-        return held is not None and held.ready and time.monotonic() < self._until
+        return held is not None and held.ready and self._lives()
 
     async def hold(self, name: str) -> bool:
         """Take it, unless another process has it, or this one is held to be dead. When this returns true, what a dead
         one left there was seen to.
         """
-        while not self._closed and time.monotonic() < self._until:
+        while not self._closed and self._lives():
             held = self._held.setdefault(name, _Held(time.monotonic()))
             held.used = time.monotonic()
             if self.has(name):
@@ -160,7 +175,11 @@ class Leases:
             hold = await leases.take(session, name, self.replica)
         if hold is Hold.ELSEWHERE:
             return False
-        await self.taken(name)
+        try:
+            await self.taken(name)
+        except BaseException:
+            self._left_behind.add(name)
+            raise
         return True
 
     async def release(self, name: str) -> None:
@@ -180,6 +199,11 @@ class Leases:
             try:
                 async with self._database.transaction() as session:
                     await leases.release(session, mine, self.replica)
+            except BaseException:
+                self._left_behind.update(mine)
+                raise
+            else:
+                self._left_behind.difference_update(mine)
             finally:
                 for name in mine:
                     if self._held.get(name) is given[name]:

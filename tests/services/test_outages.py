@@ -16,8 +16,8 @@ from bot.services.access import Member
 from storage.database import Database, DatabaseAway, away
 from storage.tables import Setting
 from tests.fakes.model import ModelStandIn
-from tests.services.wire import Wire
 from tests.services.world import World
+from tests.wire import Wire
 
 # SQLite has no server that could be away.
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -39,6 +39,10 @@ class Wire:
         """From now on nothing arrives, and nobody is told."""
         self._open.clear()
 
+    def carry(self) -> None:
+        """What is said from now on arrives again; what was lost on the way stays lost."""
+        self._open.set()
+
     async def cut(self) -> None:
         """Every connection ends, and none can be made."""
         if self._server is not None:
@@ -73,7 +77,9 @@ class Wire:
             while data := await source.read(1 << 16):
                 # As long as the way is, and nothing else, is what this is for.
                 await asyncio.sleep(self._seconds)
-                await self._open.wait()
+                if not self._open.is_set():
+                    # As a firewall does that has forgotten the connection: no word of it comes through ever again.
+                    await asyncio.Future()
                 target.write(data)
                 await target.drain()
             target.write_eof()
