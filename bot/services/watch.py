@@ -8,8 +8,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ _LONGEST = 30.0  # seconds between two looks, at most
 # Of the time that has passed without news, or without any answer, so much passes until the next look.
 _NO_NEWS, _NO_ANSWER = 0.05, 0.5
 _JITTER = 0.2
-_AT_ONCE = 8  # questions to one provider
+_AT_ONCE = 8  # questions to one provider; and so many uploads, beside them
 _MOST_ATTEMPTS = 3
 _QUIET = 30.0  # seconds without a sign of life after which a card is shown anew although nothing changed
 _ANSWERS_KEPT = 30.0  # seconds between two notes that a provider answered that tells no heartbeat
@@ -90,8 +90,13 @@ class Watch:
         self._wakes = {name: asyncio.Event() for name in training.providers}
         # By provider and job; a provider's own loop keeps its part to what is open.
         self._patience: dict[str, dict[int, _Patience]] = {name: {} for name in training.providers}
+        # An upload takes minutes: it must not hold up the news, nor the cancelling, of other jobs.
+        self._in_hand: dict[str, dict[int, asyncio.Task[bool]]] = {name: {} for name in training.providers}
+        self._asking = {name: asyncio.Semaphore(_AT_ONCE) for name in training.providers}
+        self._submitting = {name: asyncio.Semaphore(_AT_ONCE) for name in training.providers}
         self._calls: set[asyncio.Task[None]] = set()
         self._silent: set[str] = set()
+        self._blind: set[str] = set()
         # Notices that may have been sent before a restore; read once.
         self._held: set[str] | None = None
 
@@ -140,69 +145,94 @@ class Watch:
 
     async def _keep(self, provider: str) -> None:
         wake = self._wakes[provider]
-        while True:
-            wake.clear()
-            pause = self._period
-            try:
-                pause = await self._look(provider)
-            except LeaseLost:
-                log.info("the jobs of %s are watched by another process", provider)
-            except Exception as error:
-                log.error(
-                    "looking at the jobs of %s failed; the next look comes in %g s",
-                    provider,
-                    pause,
-                    exc_info=None if away(error) else error,
-                )
-            try:
+        try:
+            while True:
+                wake.clear()
+                pause = self._period
+                try:
+                    pause = await self._look(provider, self._period)
+                except LeaseLost:
+                    log.info("the jobs of %s are watched by another process", provider)
+                except Exception as error:
+                    if not away(error):
+                        log.exception("looking at the jobs of %s failed; the next look comes in %g s", provider, pause)
+                    elif provider not in self._blind:
+                        self._blind.add(provider)
+                        log.warning("the jobs of %s wait for the database (%s)", provider, type(error).__name__)
+                else:
+                    self._blind.discard(provider)
                 # Not wait_for: until Python 3.12 it swallows a cancellation that comes with the event.
-                async with asyncio.timeout(pause):
-                    await wake.wait()
-            except TimeoutError:
-                continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await wake.wait()
+        finally:
+            in_hand = self._in_hand[provider].values()
+            for task in in_hand:
+                task.cancel()
+            await asyncio.gather(*in_hand, return_exceptions=True)
 
     async def look(self) -> None:
         """Look at every open job now, but for those that another process watches."""
         for provider in self._training.providers:
             self._all_due(provider)
-            await self._look(provider)
+            await self._look(provider, None)
 
-    async def _look(self, provider: str) -> float:
-        """One look at the open jobs of a provider whose time has come. Returns the seconds until the next."""
-        if not await self._leases.hold(watch_lease(provider)):
-            return self._period
+    async def _look(self, provider: str, patience: float | None) -> float:
+        """One look at the open jobs of a provider whose time has come. What takes longer than so many seconds goes on
+        beside. Returns the seconds until the next look.
+        """
+        in_hand = self._in_hand[provider]
+        if await self._leases.hold(watch_lease(provider)):
+            followed = await self._followed(provider)
+            known = self._patience[provider]
+            for job in followed:
+                if job.id not in in_hand and known[job.id].due <= time.monotonic():
+                    in_hand[job.id] = asyncio.create_task(self._one(job, known[job.id]))
+            if in_hand:
+                await asyncio.wait(in_hand.values(), timeout=patience)
+        else:
+            followed = []
+        done = [job_id for job_id, task in in_hand.items() if task.done()]
+        tasks = [in_hand.pop(job_id) for job_id in done]
+        self._seen(provider, await asyncio.gather(*tasks, return_exceptions=True))
+        # Not those that wait for their place: nothing of theirs becomes due by itself.
+        due = (self._patience[provider][job.id].due for job in followed if job.id not in in_hand)
+        return min(self._period, max(0.0, min(due, default=float("inf")) - time.monotonic()))
+
+    async def _followed(self, provider: str) -> list[Job]:
+        """The open jobs of a provider, but for those that wait until it has done with others."""
         async with self._database.transaction() as session:
             open_jobs = [job for job in await jobs.open_jobs(session) if job.provider == provider]
             if self._held is None:
                 self._held = await outbox.held(session)
         now_ = time.monotonic()
         former = self._patience[provider]
-        known = self._patience[provider] = {job.id: former.get(job.id) or _Patience(now_) for job in open_jobs}
-        begun = sum(job.handle is not None for job in open_jobs)
+        self._patience[provider] = {job.id: former.get(job.id) or _Patience(now_) for job in open_jobs}
+        in_hand = self._in_hand[provider]
+        begun = sum(job.handle is not None or job.id in in_hand for job in open_jobs)
         most = self._at_once.get(provider, parallel(self._training.providers[provider]))
         followed: list[Job] = []
         for job in open_jobs:
-            if job.handle is None and not job.cancel_requested:
+            if job.handle is None and not job.cancel_requested and job.id not in in_hand:
                 if begun >= most:
                     continue
                 begun += 1
             followed.append(job)
-        gate = asyncio.Semaphore(_AT_ONCE)
-        due = [job for job in followed if known[job.id].due <= now_]
-        outcomes = await asyncio.gather(*(self._one(job, known[job.id], gate) for job in due), return_exceptions=True)
+        return followed
+
+    def _seen(self, provider: str, outcomes: Sequence[bool | BaseException]) -> None:
+        """What became of some looks at single jobs. Raises what nobody expects."""
         answered = any(outcome is True for outcome in outcomes)
         failing = next((each for each in outcomes if isinstance(each, ProviderUnavailable)), None)
         self._note(provider, failing, answered=answered)
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, ProviderUnavailable):
                 raise outcome
-        # Not those that wait for their place: nothing of theirs becomes due by itself.
-        nearest = min((known[job.id].due for job in followed), default=float("inf"))
-        return min(self._period, max(0.0, nearest - time.monotonic()))
 
-    async def _one(self, job: Job, patience: _Patience, gate: asyncio.Semaphore) -> bool:
+    async def _one(self, job: Job, patience: _Patience) -> bool:
         """Look at a job. True if its provider was asked and answered. Raises ``ProviderUnavailable``."""
-        async with gate:
+        gates = self._asking if job.handle is not None or job.cancel_requested else self._submitting
+        async with gates[job.provider]:
             before = (job.state, job.word, job.progress, job.handle)
             try:
                 if job.handle is not None:

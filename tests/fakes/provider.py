@@ -24,6 +24,8 @@ class Trainings:
     refuses: ProviderError | None = None
     lose_next_reply: bool = False
     checkpoint: int | None = None
+    # What is given to it now takes until this is set, as an upload does.
+    uploaded: asyncio.Event | None = None
     submitted: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def until_started(self, count: int) -> None:
@@ -107,6 +109,8 @@ class ScriptedProvider:
 
     async def submit(self, job: FineTune, attempt: int) -> str:
         self._answer()
+        if self.world.uploaded is not None:
+            await self.world.uploaded.wait()
         if (job.key, attempt) not in self.world.started:
             self.world.started.append((job.key, attempt))
             self.world.jobs[job.key] = job

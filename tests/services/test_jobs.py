@@ -413,4 +413,48 @@ async def test_a_job_that_waits_for_its_place_does_not_keep_the_watcher_busy(wor
     assert world.app is not None
     world.app.watch._period = 60.0
     await world.app.watch.look()
-    assert await world.app.watch._look("scripted") > 1
+    assert await world.app.watch._look("scripted", None) > 1
+
+
+async def test_an_upload_holds_up_neither_the_news_nor_the_cancelling_of_other_jobs(
+    tmp_path: Path, model: ModelStandIn
+) -> None:
+    world = World(tmp_path, model.endpoint, at_once=2)
+    await world.start()
+    ann = await world.owner()
+    await world.running(ann)
+    world.trainings.uploaded = asyncio.Event()
+    await ann.says("/train --preset light --yes")
+    await world.chats.until(lambda: world.titles("Job 2"))
+    world.trainings.step(5)
+    await world.chats.until(lambda: "Step 5 of 10" in world.chats.text())
+    await ann.says("/cancel_1")
+    await world.chats.until(lambda: world.titles("· cancelled"))
+    assert len(world.trainings.started) == 1
+    world.trainings.uploaded.set()
+    await world.trainings.until_started(2)
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    assert len(world.trainings.started) == 2
+    await world.stop()
+
+
+async def test_a_process_that_ends_does_not_wait_for_an_upload_and_the_next_one_goes_on(
+    tmp_path: Path, model: ModelStandIn
+) -> None:
+    world = World(tmp_path, model.endpoint)
+    await world.start()
+    ann = await world.owner()
+    await world.uploaded(ann)
+    world.trainings.uploaded = asyncio.Event()
+    await ann.says("/train --preset light --yes")
+    await world.chats.until(lambda: world.titles("Job 1"))
+    async with asyncio.timeout(60):
+        await world.stop()
+    world.trainings.uploaded = None
+    await world.start()
+    await world.trainings.until_started(1)
+    world.trainings.finish()
+    await world.chats.until(lambda: world.titles("is done"))
+    assert len(world.trainings.started) == 1
+    await world.stop()

@@ -51,6 +51,7 @@ class World:
         beside: "World | None" = None,
         replica: str = "one",
         lease: float = 15.0,
+        at_once: int = 1,
         webhooks: str = "",
         others: Callable[[], Mapping[str, Provider]] = dict,
         questions: int = 0,
@@ -61,6 +62,7 @@ class World:
         self.chats: Chats = beside.chats if beside else Chats()
         self.trainings: Trainings = beside.trainings if beside else Trainings()
         self._replica = replica
+        self._at_once = at_once
         self._others = others
         self.endpoint = endpoint
         self._repeatable = repeatable
@@ -93,7 +95,7 @@ class World:
             [self.platform],
             watch_period=0.02,
             clock=self._clock,
-            at_once={provider.name: 1},
+            at_once={provider.name: self._at_once},
             replica=self._replica,
         )
         await self.app.start()
