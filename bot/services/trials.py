@@ -23,7 +23,7 @@ LEAST_BAD = 3
 MOST_ERRORS = 0.10
 MOST_THUMBS_DOWN = 0.20
 # Why a canary is taken back.
-RETURNED = ("errors", "thumbs")
+ERRORS, THUMBS = RETURNED = "errors", "thumbs"
 _LOOKED_AT = 1000
 _PERIOD = 5.0  # seconds
 
@@ -98,9 +98,9 @@ class Trials:
             thumbs = await rows.disliked(session, [turn for turn, _ in mine])
             reason = None
             if errors >= LEAST_BAD and errors > MOST_ERRORS * len(mine):
-                reason = RETURNED[0]
+                reason = ERRORS
             elif thumbs >= LEAST_BAD and thumbs > MOST_THUMBS_DOWN * len(mine):
-                reason = RETURNED[1]
+                reason = THUMBS
             if reason is None:
                 return None
             await rows.end_canary(session, "returned", reason)

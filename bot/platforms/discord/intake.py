@@ -13,7 +13,7 @@ from functools import partial
 
 from discord.utils import time_snowflake, utcnow
 
-from bot.chat.errors import PlatformError
+from bot.chat.errors import NotStored, PlatformError, Throttled, Unavailable, Unconfirmed
 from bot.platforms.backoff import Backoff, Pause
 from bot.platforms.discord.ports import ChannelStore, Known
 from bot.platforms.discord.redaction import safe_logger
@@ -74,11 +74,19 @@ class Intake:
 
     async def _until_done(self, work: Work) -> None:
         backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
-        for attempt in range(1, MOST_TRIES + 1):
+        tries = 0
+        waits = False
+        while tries < MOST_TRIES:
             try:
                 await asyncio.shield(self._keep(work()))
+            except (NotStored, Throttled, Unavailable) as error:
+                # That says nothing of the message: however often.
+                if not waits:
+                    log.warning("messages of a channel wait: %s", type(error).__name__)
+                waits = True
             except Exception:
-                log.exception("error %s: a message was not taken in, try %s", secrets.token_hex(4), attempt)
+                tries += 1
+                log.exception("error %s: a message was not taken in, try %s", secrets.token_hex(4), tries)
             else:
                 return
             await self._pause(backoff.next())
@@ -98,11 +106,7 @@ class Intake:
         self._catching = asyncio.get_running_loop().create_task(self._prepare(hand))
 
     async def _prepare(self, hand: Hand) -> None:
-        try:
-            channels: Sequence[Known] = [known for known in await self._store.known() if known.open]
-        except Exception:
-            log.exception("error %s: what was missed cannot be found out", secrets.token_hex(4))
-            channels = ()
+        channels = [known for known in await self._channels() if known.open]
         for known in channels[:MOST_CHANNELS]:
             line = self._lines.get(known.channel)
             if line is None:
@@ -110,6 +114,16 @@ class Intake:
             else:
                 line.appendleft(partial(self._missed, known, hand))
         self._gate.set()
+
+    async def _channels(self) -> Sequence[Known]:
+        """However long that takes: nothing new could be stored meanwhile either."""
+        backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
+        while True:
+            try:
+                return await self._store.known()
+            except Exception:
+                log.exception("error %s: what was missed cannot be found out yet", secrets.token_hex(4))
+            await self._pause(backoff.next())
 
     async def _missed(self, known: Known, hand: Hand) -> None:
         after = known.seen
@@ -123,6 +137,9 @@ class Intake:
                 if len(page) < MOST_HISTORY:
                     return
             log.warning("more was missed in a channel than is read again")
+        except (Throttled, Unavailable, Unconfirmed) as error:
+            # What was handed over is recognised when it comes again.
+            raise Unavailable(str(error)) from error
         except PlatformError as error:
             # No right to read the history, or no such channel any more: said in the documentation.
             log.info("what was missed in a channel cannot be read: %s", type(error).__name__)

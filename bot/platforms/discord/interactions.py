@@ -36,13 +36,17 @@ class Answered(Enum):
 
     NOT = "not"
     ANCHOR = "anchor"
+    # Before everybody's eyes, and before its author's alone.
+    THINKING = "thinking"
     WAITING = "waiting"
     QUIETLY = "quietly"
 
 
 @dataclass(slots=True, eq=False)
 class Open:
-    """An interaction. ``token`` is good for :data:`LIFE_SECONDS`; ``typed``: a text came with it."""
+    """An interaction. ``token`` is good for :data:`LIFE_SECONDS`; ``typed``: a text came with it; ``shown``: how a
+    command shows itself to its channel.
+    """
 
     id: str
     token: str
@@ -53,6 +57,7 @@ class Open:
     personal: bool = False
     command: bool = False
     typed: bool = False
+    shown: Json | None = None
     state: Answered = Answered.NOT
     anchor: str = ""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -87,16 +92,28 @@ class Interactions:
         return self._now() - opened.born < LIFE_SECONDS
 
     async def respond(self, opened: Open, kind: int, data: Json | None = None) -> None:
-        """The first answer. Raises ``PlatformError``; a second one is not made."""
+        """The first answer, or the message that a public command was told to wait for. Raises ``PlatformError``; a
+        second one is not made.
+        """
         async with opened.lock:
-            if opened.state is not Answered.NOT:
+            waits = opened.state is Answered.THINKING and kind == MESSAGE
+            if opened.state is not Answered.NOT and not waits:
                 return
-            payload: Json = {"type": kind} if data is None else {"type": kind, "data": data}
-            quietly = kind in (UPDATE_LATER, FORM) or (data or {}).get("flags", 0) & EPHEMERAL
+            quietly = kind in (UPDATE_LATER, FORM) or bool((data or {}).get("flags", 0) & EPHEMERAL)
+            thinking = kind == LATER and not quietly
             try:
-                made = await self._rest.respond(opened.id, opened.token, payload)
-            finally:
+                if waits:
+                    made = await self._rest.edit_followed(opened.token, "@original", data or {})
+                else:
+                    payload: Json = {"type": kind} if data is None else {"type": kind, "data": data}
+                    made = await self._rest.respond(opened.id, opened.token, payload)
+            except BaseException:
                 opened.settled.set()
+                raise
+            if thinking:
+                opened.state = Answered.THINKING
+                return
+            opened.settled.set()
             opened.state = Answered.WAITING if kind == LATER else Answered.QUIETLY if quietly else Answered.ANCHOR
             opened.anchor = made if opened.state is Answered.ANCHOR else ""
 
@@ -115,6 +132,9 @@ class Interactions:
         """A message that only the author sees; its id. Raises ``PlatformError``."""
         if opened.state is Answered.NOT:
             await self.respond(opened, LATER if opened.command else UPDATE_LATER, _hidden(opened))
+        # Whatever comes first after a public wait is public.
+        if opened.state is Answered.THINKING:
+            await self.respond(opened, MESSAGE, opened.shown)
         hidden = {**payload, "flags": payload.get("flags", 0) | EPHEMERAL}
         shown = {name: value for name, value in payload.items() if name != "flags"}
         async with opened.lock:

@@ -202,11 +202,18 @@ class Traffic:
             opened.personal = entry.personal
             text = shown = line_of(entry, given)
         event = Message(f"i{opened.id}", opened.place, account, ref, text, uploads)
-        if not await self._stored(opened, account, event):
+        alone = opened.personal and opened.place.kind is PlaceKind.GROUP
+        later = {"flags": EPHEMERAL} if alone else None
+        opened.shown = _anchor(shown)
+        storing = asyncio.ensure_future(self._stored(opened, account, event))
+        done, _ = await asyncio.wait({storing}, timeout=PATIENCE_SECONDS)
+        if not done:
+            await self._answer(opened, LATER, later)
+        if not await storing:
             return
-        if opened.personal and opened.place.kind is PlaceKind.GROUP:
-            await self._answer(opened, LATER, {"flags": EPHEMERAL})
-        elif await self._answer(opened, MESSAGE, _anchor(shown)) and opened.anchor:
+        if alone:
+            await self._answer(opened, LATER, later)
+        elif await self._answer(opened, MESSAGE, opened.shown) and opened.anchor:
             await self._store.anchored(opened.id, opened.anchor)
 
     async def _stored(self, opened: Open, account: Account, event: Message) -> bool:
@@ -216,7 +223,8 @@ class Traffic:
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever asked is told, and it is in the log
             await self._failed(opened, account, error)
             return False
-        await self._seen(opened)
+        # Beside: Discord waits for the answer.
+        self._spawn(self._seen(opened))
         return True
 
     async def _seen(self, opened: Open) -> None:
@@ -229,7 +237,12 @@ class Traffic:
     async def _failed(self, opened: Open, account: Account, error: Exception) -> None:
         error_id = secrets.token_hex(4)
         log.error("error %s: an interaction was not taken in", error_id, exc_info=error)
-        await self._answer(opened, MESSAGE, _said(_translator(account)("discord.press_failed", error_id=error_id)))
+        said = _said(_translator(account)("discord.press_failed", error_id=error_id))
+        try:
+            await self._interactions.quietly(opened, said)
+            await self._interactions.withdraw(opened)
+        except PlatformError as failed:
+            log.info("who used an interaction was not told that it failed: %s", type(failed).__name__)
 
     async def _answer(self, opened: Open, kind: int, data: Json | None = None) -> bool:
         try:

@@ -237,17 +237,18 @@ class Handlers:
         self._check_files(self._world.channels[made.channel], files)
         original = self._world.shown.get(made.original or "")
         if original is not None and original.body.get("flags", 0) & LOADING:
-            return self._fill(original, body, files)
+            return await self._fill(original, body, files)
         shown = self._say(made, body, files)
         await self._world.announce("MESSAGE_CREATE", shown)
         return self._world.raw(shown)
 
-    def _fill(self, original: Shown, body: Json, files: dict[str, bytes]) -> Json:
+    async def _fill(self, original: Shown, body: Json, files: dict[str, bytes]) -> Json:
         flags = original.body.get("flags", 0) & ~LOADING
         original.body.update(body)
         original.body["flags"] = flags
         original.files.update(files)
         original.edits += 1
+        await self._world.notify()
         return self._world.raw(original)
 
     def _of(self, made: Interaction, message: str) -> Shown:
@@ -261,6 +262,4 @@ class Handlers:
         made = self._living(token)
         shown = self._of(made, message)
         rules.check_edit(body)
-        raw = self._fill(shown, body, files)
-        await self._world.notify()
-        return raw
+        return await self._fill(shown, body, files)

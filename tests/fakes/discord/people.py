@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tests.fakes.discord.rules import EPHEMERAL
+from tests.fakes.discord.rules import LOADING
 from tests.fakes.discord.state import Channel, Interaction, Json, Shown, snowflake
 
 if TYPE_CHECKING:
@@ -134,4 +134,4 @@ class Person:
 
     def was_told(self, interaction: Interaction) -> str:
         """The same as text."""
-        return "\n".join(each.text for each in self.told(interaction) if not each.body.get("flags", 0) & ~EPHEMERAL)
+        return "\n".join(each.text for each in self.told(interaction) if not each.body.get("flags", 0) & LOADING)

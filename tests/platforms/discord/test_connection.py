@@ -1,14 +1,17 @@
 """Coming in, staying in, coming in again; what was missed; who may what by a server's roles."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from bot.chat.errors import UserError
-from bot.chat.events import Edit, Message, Presence
+from bot.chat.errors import NotStored, UserError
+from bot.chat.events import Edit, Event, Message, Presence
 from bot.platforms.discord.check import invitation, look
+from bot.platforms.discord.intake import MOST_TRIES
 from bot.platforms.discord.platform import DiscordPlatform
+from bot.platforms.discord.ports import Known
 from tests.fakes.discord import Channel, DiscordStandIn, Guild, Person
+from tests.fakes.discord.troubles import Failure
 from tests.platforms.discord.helpers import Memory, Pauses, place, platform_for
 from tests.platforms.telegram.helpers import Inbox
 
@@ -102,6 +105,54 @@ async def test_what_was_missed_while_we_were_away_is_read_from_the_history_first
     ids = [event.id for event in inbox.events]
     assert len(ids) == len(set(ids))
     await second.stop()
+
+
+async def test_what_was_missed_is_read_however_often_discord_or_the_database_fails_first(
+    discord: DiscordStandIn, ming: Person, channel: Channel
+) -> None:
+    inbox, fails = Inbox(), 2
+
+    class Away(Memory):
+        async def known(self) -> Sequence[Known]:
+            nonlocal fails
+            if fails:
+                fails -= 1
+                raise NotStored
+            return await super().known()
+
+    memory = Away()
+    await memory.saw(channel.id, channel.guild, 1)
+    await ming.says(f"<@{discord.me['id']}> missed", channel)
+    discord.next("GET messages", Failure(503), Failure(503))
+    made = platform_for(discord, memory)
+    await made.start(inbox.deliver)
+    await discord.wait_for(lambda: discord.gateway.connected)
+    await ming.says(f"<@{discord.me['id']}> after", channel)
+    await inbox.until(lambda inbox: len(inbox.texts) == 2)
+    assert inbox.texts == ["missed", "after"]
+    assert fails == 0
+    await made.stop()
+
+
+async def test_a_message_is_not_given_up_because_the_database_is_away(
+    discord: DiscordStandIn, ming: Person, channel: Channel
+) -> None:
+    inbox = Inbox()
+    left = MOST_TRIES + 5
+
+    async def away(event: Event) -> None:
+        nonlocal left
+        left -= 1
+        if left > 0:
+            raise NotStored
+
+    inbox.before = away
+    made = platform_for(discord)
+    await made.start(inbox.deliver)
+    await discord.wait_for(lambda: discord.gateway.connected)
+    await ming.says("hello")
+    assert (await inbox.message()).text == "hello"
+    await made.stop()
 
 
 async def test_a_history_that_may_not_be_read_stops_nothing(

@@ -1,6 +1,7 @@
 """Commands, presses, menus and forms: answered in time, in public or alone, never tied to the fifteen minutes."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -10,6 +11,7 @@ from bot.chat.events import Ack, Event, Message, Press
 from bot.chat.places import PlaceKind
 from bot.platforms.discord.platform import DiscordPlatform
 from tests.fakes.discord import Channel, DiscordStandIn, Person
+from tests.fakes.discord.state import Interaction
 from tests.platforms.discord.helpers import Completes, Memory, place
 from tests.platforms.telegram.helpers import Inbox
 
@@ -127,9 +129,93 @@ async def test_what_cannot_be_stored_is_told_at_once(
 
     inbox.before = fails
     made = await ming.uses("train", channel)
-    await discord.wait_for(lambda: made.answer)
-    assert "错误编号" in ming.was_told(made)
+    await discord.wait_for(lambda: "错误编号" in ming.was_told(made))
     assert made.hidden
+
+
+@pytest.mark.parametrize("command", ["train", "whoami"])
+async def test_a_command_that_takes_long_to_store_is_told_to_wait_and_then_answered_as_any_other(
+    command: str, discord: DiscordStandIn, platform: DiscordPlatform, ming: Person, lan: Person, channel: Channel,
+    inbox: Inbox, memory: Memory, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("bot.platforms.discord.traffic.PATIENCE_SECONDS", 0.01)
+    release = asyncio.Event()
+
+    async def slow(event: Event) -> None:
+        await release.wait()
+
+    inbox.before = slow
+    made = await ming.uses(command, channel)
+    await discord.wait_for(lambda: made.answer)
+    assert made.answer is not None
+    assert made.answer["type"] == 5
+    assert made.hidden is (command == "whoami")
+    release.set()
+    message = await inbox.message()
+    shown = SECRET if command == "whoami" else Card("Job 1")
+    ref = await platform.send(message.place, shown, key=key(message), reply_to=message.ref)
+    if command == "whoami":
+        assert "a code" in ming.was_told(made)
+        assert discord.messages(channel, lan) == []
+    else:
+        anchor, reply = discord.messages(channel, lan)
+        assert anchor.text == "/train"
+        assert (reply.id, reply.reply_to) == (ref.id, made.original)
+        await discord.wait_for(lambda: memory.anchors)
+        assert memory.anchors == {made.id: made.original}
+
+
+async def test_what_is_personal_stays_so_where_a_public_command_was_told_to_wait(
+    discord: DiscordStandIn, platform: DiscordPlatform, ming: Person, lan: Person, channel: Channel, inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("bot.platforms.discord.traffic.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("bot.platforms.discord.interactions.SETTLE_SECONDS", 0.01)
+    release = asyncio.Event()
+
+    async def slow(event: Event) -> None:
+        await release.wait()
+
+    inbox.before = slow
+    made = await ming.uses("train", channel)
+    await discord.wait_for(lambda: made.answer)
+    # Another process found it stored before this one heard that it is.
+    event = inbox.tried[0]
+    assert isinstance(event, Message)
+    await platform.send(event.place, SECRET, key=key(event), reply_to=event.ref)
+    assert "a code" in ming.was_told(made)
+    assert [each.text for each in discord.messages(channel, lan)] == ["/train"]
+    release.set()
+
+
+def _told_an_error(person: Person, made: Interaction) -> bool:
+    return "错误编号" in person.was_told(made)
+
+
+async def test_what_could_not_be_stored_after_a_while_is_told_to_its_author(
+    discord: DiscordStandIn, platform: DiscordPlatform, ming: Person, lan: Person, channel: Channel, inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("bot.platforms.discord.traffic.PATIENCE_SECONDS", 0.01)
+    release = asyncio.Event()
+
+    async def fails(event: Event) -> None:
+        await release.wait()
+        raise OSError("no room")
+
+    await platform.send(place(channel), Card("Job", buttons=((Button("Start", token="go"),),)), key="a")
+    inbox.before = fails
+    used = [
+        await ming.uses("train", channel),
+        await ming.uses("whoami", channel),
+        await ming.presses(discord.messages(channel)[0], "Start"),
+    ]
+    await discord.wait_for(lambda: all(made.answer for made in used))
+    assert [made.answer and made.answer["type"] for made in used] == [5, 5, 6]
+    release.set()
+    for made in used:
+        await discord.wait_for(partial(_told_an_error, ming, made))
+    await discord.wait_for(lambda: len(discord.messages(channel, lan)) == 1)
 
 
 async def test_a_file_comes_with_the_command(
