@@ -219,6 +219,7 @@ class App:
             two_people=self.settings.two_people,
             draws=core.voices.draws,
         )
+        self.proof.settle = promotion.settle
         models = Models(core.releases, promotion, core.trials, core.voices)
         comparing = Comparing(core.database, self.proof, core.measuring)
         proofs = Proofs(

@@ -573,8 +573,8 @@ class Vote(Table):
 
 class Release(Table):
     """A change of what people talk to, with who made it and why. An empty model is the untuned base. ``action``: asked
-    (a second person has to agree), promoted, rolled_back, canary_asked, canary,
-    canary_ended. ``alias``: the name that moved.
+    (a second person has to agree), promoted, rolled_back, canary_asked, canary, canary_ended, awaited (to be promoted
+    once its gates are passed), withdrawn, lapsed. ``alias``: the name that moved.
     ``event`` names the request, so that none counts twice.
     """
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from bot.chat.content import Block, Card, Items, Paragraph, Tone
 from bot.chat.keypad import Keypad
 from bot.locales import Translator
-from bot.services.promotion import Moved
+from bot.services.promotion import Moved, Settled
 from bot.services.releases import LIVE, label_of
 from storage.tables import TunedModel
 
@@ -25,6 +25,11 @@ def moved(t: Translator, keypad: Keypad, found: Moved) -> Card:
     if found.waits:
         again = f"/promote_v{version}" if found.alias == LIVE else f"/promote_v{version} @{found.alias}"
         return Card(blocks=(Paragraph(t("card.promotion_waits", name=name, command=again)),))
+    if found.awaits:
+        key = "card.promotion_awaits" if found.alias == LIVE else "card.promotion_awaits.named"
+        line = Paragraph(t(key, name=name, alias=found.alias, command=_at_once(version, found.alias)))
+        stop = keypad.press(t("button.stays"), "release.withdraw", alias=found.alias, version=version)
+        return Card(blocks=(line,), buttons=((stop,),), rings=False)
     if found.canary:
         return Card(blocks=(Paragraph(t("card.canary.ended")),), rings=False)
     if found.alias == LIVE:
@@ -35,6 +40,28 @@ def moved(t: Translator, keypad: Keypad, found: Moved) -> Card:
         text = t("card.named.nothing", alias=found.alias)
     back = keypad.press(t("button.back"), "release.rollback", alias=found.alias, version=version)
     return Card(blocks=(Paragraph(text, Tone.MUTED),), buttons=((back,),))
+
+
+def _at_once(version: int, alias: str) -> str:
+    return f"/promote v{version}" + ("" if alias == LIVE else f" @{alias}")
+
+
+def stays(t: Translator, found: Moved) -> Card:
+    """What a name means after all, though another model was to take its place."""
+    assert found.former is not None
+    name = label_of(found.now) if found.now else t("picture.base")
+    if found.alias == LIVE:
+        line = t("card.stays", name=label_of(found.former), now=name)
+    else:
+        line = t("card.stays.named", name=label_of(found.former), alias=found.alias)
+    return Card(blocks=(Paragraph(line, Tone.MUTED),), rings=False)
+
+
+def settled(t: Translator, version: int, outcome: str, alias: str, person: str) -> Paragraph:
+    """What became of the wish that a name moves to a version once it is tested."""
+    key = f"card.settled.{outcome}" + ("" if alias == LIVE else ".named")
+    tone = Tone.GOOD if outcome == Settled.MOVED else Tone.NORMAL
+    return Paragraph(t(key, person=person, alias=alias, command=_at_once(version, alias)), tone)
 
 
 def canary_begun(t: Translator, found: Moved, share: int) -> Card:

@@ -1,6 +1,7 @@
 """What came of an evaluation: the picture with its figures as text, the blind pairs, and their result."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.chat.content import (
@@ -49,14 +50,24 @@ def picture_words(language: str) -> Mapping[str, str]:
     return {**words, **{f"gate_{name}": t(f"gate.{name}") for name in _GATES}}
 
 
-def report(t: Translator, keypad: Keypad, shown: Shown, *, may_promote: bool, files: bool = True) -> Card:
-    """A model's verdict, or how far it is, or why there is none."""
+def report(
+    t: Translator,
+    keypad: Keypad,
+    shown: Shown,
+    *,
+    may_promote: bool,
+    files: bool = True,
+    lines: Sequence[Block] = (),
+) -> Card:
+    """A model's verdict, or how far it is, or why there is none. ``lines``: what else there is to say."""
     model, verdict = shown.model, shown.verdict
     name = f"{model.name} (v{model.version})"
     if verdict is None:
-        return _without(t, keypad, shown, name)
+        card = _without(t, keypad, shown, name)
+        return replace(card, blocks=(*card.blocks, *lines))
     if not verdict.questions:
-        return Card(t("card.verdict.nothing", name=name), (Paragraph(t("card.verdict.nothing.why")),), rings=False)
+        why = Paragraph(t("card.verdict.nothing.why"))
+        return Card(t("card.verdict.nothing", name=name), (why, *lines), rings=False)
     blocks: list[Block] = [Fields(tuple(_figures(t, verdict, shown.people)))]
     blocks.append(Items(tuple(gate_line(t, gate) for gate in verdict.gates)))
     thin = [*verdict.thin, *_thin_votes(shown.people)]
@@ -66,6 +77,7 @@ def report(t: Translator, keypad: Keypad, shown: Shown, *, may_promote: bool, fi
     key = "card.verdict.passed" if verdict.passed else "card.verdict.failed"
     if not verdict.enough and not verdict.failed:
         key = "card.verdict.too_few"
+    blocks += lines
     attachments = _files(t, shown, verdict) if files else ()
     return Card(
         t(key, name=name),

@@ -6,7 +6,7 @@ from typing import Any
 from bot.answering.clock import Clock, SystemClock
 from bot.answering.courier import Courier
 from bot.answering.relay import Buttons
-from bot.cards import answer, job, verdict
+from bot.cards import answer, job, releases, verdict
 from bot.chat.content import Answer, AnswerState, Card, Content
 from bot.chat.keypad import Keypad
 from bot.chat.places import MessageRef
@@ -61,8 +61,16 @@ class Announcer:
             assert made is not None
             assert self._proof is not None
             shown = await self._proof.shown(made)
+            lines = [
+                releases.settled(
+                    t, made.version, wish["outcome"], wish["alias"], await self._access.name(wish["person"])
+                )
+                for wish in payload.get("wishes", ())
+            ]
+            live = await self._releases.live()
             # Whoever may not promote is told so by the button.
-            return await self._keys.make(lambda keypad: verdict.report(t, keypad, shown, may_promote=True))
+            may = live is None or live.id != made.id
+            return await self._keys.make(lambda keypad: verdict.report(t, keypad, shown, may_promote=may, lines=lines))
         if subject == "job":
             cost = await self._money.cost(found) if JobState(found.state).ended else None
             return await self._keys.make(lambda keypad: job.progress(t, keypad, found, before, now(), step, cost))

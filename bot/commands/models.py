@@ -39,6 +39,7 @@ class Models:
         return [
             Action("model.use", Role.LEAD, self.press_use),
             Action("release.promote", Role.LEAD, self.press_promote),
+            Action("release.withdraw", Role.LEAD, self.press_withdraw),
             Action("release.rollback", Role.LEAD, self.press_rollback),
         ]
 
@@ -113,6 +114,12 @@ class Models:
         await self._moved(context, await self._promotion.promote(payload["version"], context.member))
         return None
 
+    async def press_withdraw(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
+        """What was to move once a model has passed its gates stays."""
+        stays = await self._promotion.withdraw(payload["version"], payload["alias"], context.member)
+        await context.reply(releases.stays(context.t, stays), part="withdrawn")
+        return None
+
     async def rollback(self, context: Context, arguments: str) -> None:
         """Back to what a name meant before; bare, what everybody talked to."""
         word = arguments.split(" ")[0]
@@ -128,7 +135,7 @@ class Models:
         await self._moved(context, await self._promotion.rollback(context.member, event, alias, of))
 
     async def _moved(self, context: Context, moved: Moved) -> None:
-        if not moved.waits:
+        if not moved.waits and not moved.awaits:
             # The new one is made ready for its first question; the former stays loaded for the way back.
             self._voices.warm(moved.now)
         await context.reply(lambda keypad: releases.moved(context.t, keypad, moved), part="switched")

@@ -5,11 +5,13 @@ one; and back in a moment. Each name moves for itself.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.errors import UserError
-from bot.services.access import Member
+from bot.services.access import Member, Role
 from bot.services.exports import IMPORTED
 from finetune.evaluation.verdict import Verdict
 from storage.clock import now
@@ -28,14 +30,24 @@ _WENT_BACK = (releases.ROLLED_BACK, releases.CANARY_ENDED)
 class Moved:
     """What people talk to now and talked to before. None: the untuned base; of another name than the live one, nothing.
 
-    ``waits``: a second person has to agree first, and nothing has changed yet. ``canary``: it was a canary that ended.
+    ``waits``: a second person has to agree first, and nothing has changed yet. ``awaits``: it has to pass its gates
+    first. ``canary``: it was a canary that ended.
     """
 
     now: TunedModel | None
     former: TunedModel | None
     alias: str = LIVE
     waits: bool = False
+    awaits: bool = False
     canary: bool = False
+
+
+class Settled(StrEnum):
+    """What became of the wish that a name moves once a model has passed its gates."""
+
+    MOVED = "moved"
+    ASKED = "asked"
+    STAYS = "stays"
 
 
 class Promotion:
@@ -52,20 +64,62 @@ class Promotion:
         self._two_people = two_people
 
     async def promote(self, version: int, member: Member, reason: str = "", alias: str = LIVE) -> Moved:
-        """Let a name mean a version. Raises ``UserError`` where its gates ask for a reason."""
+        """Let a name mean a version; one that is being tested, once it has passed its gates (:meth:`settle`). Raises
+        ``UserError`` where its gates ask for a reason.
+        """
         async with self._database.transaction() as session:
             model = await self._model(session, version)
             row = await models.held(session, alias)
             if row.model_id == model.id:
                 await self._end_canary(session, alias)
                 return Moved(model, await self._of(session, row.former_id), alias)
-            await self._may(session, model, reason)
             former = await self._of(session, row.model_id)
+            if not await self._tested(session, model, reason):
+                await releases.note(session, releases.AWAITED, member.id, model_id=model.id, alias=alias)
+                return Moved(model, former, alias, awaits=True)
             if self._two_people and not _agreed(await releases.last(session, alias), model, member):
                 await releases.note(session, releases.ASKED, member.id, model_id=model.id, reason=reason, alias=alias)
                 return Moved(model, former, alias, waits=True)
-            await self._point(session, model, former, member, alias, reason)
+            await self._point(session, model, former, member.id, alias, reason)
         return Moved(model, former, alias)
+
+    async def withdraw(self, version: int, alias: str, member: Member) -> Moved:
+        """It is to be tested only. Raises ``UserError`` if nobody waits for it any more."""
+        async with self._database.transaction() as session:
+            model = await self._model(session, version)
+            last = await releases.last(session, alias)
+            if last is None or last.action != releases.AWAITED or last.model_id != model.id:
+                raise UserError("nothing_awaited", version=version)
+            await releases.note(session, releases.WITHDRAWN, member.id, model_id=model.id, alias=alias)
+            row = await models.held(session, alias)
+            return Moved(await self._of(session, row.model_id), model, alias)
+
+    async def settle(self, session: AsyncSession, model: TunedModel) -> list[dict[str, Any]]:
+        """A model was tested: do what was wished for that case. For each wish ``alias``, ``person`` (whose it was) and
+        ``outcome`` (:class:`Settled`), as plain data.
+        """
+        done = []
+        for wish in await releases.awaiting(session, model.id):
+            outcome = await self._settled(session, model, wish)
+            done.append({"alias": wish.alias, "person": wish.person_id, "outcome": outcome.value})
+        return done
+
+    async def _settled(self, session: AsyncSession, model: TunedModel, wish: Release) -> Settled:
+        try:
+            passed = await self._tested(session, model, "")
+        except UserError:
+            passed = False
+        person = None if wish.person_id is None else await people.get(session, wish.person_id)
+        if not passed or person is None or Role.of(person.role) < Role.LEAD:
+            await releases.note(session, releases.LAPSED, None, model_id=model.id, alias=wish.alias)
+            return Settled.STAYS
+        if self._two_people:
+            asked = releases.ASKED
+            await releases.note(session, asked, wish.person_id, model_id=model.id, alias=wish.alias)
+            return Settled.ASKED
+        row = await models.held(session, wish.alias)
+        await self._point(session, model, await self._of(session, row.model_id), wish.person_id, wish.alias, "")
+        return Settled.MOVED
 
     async def base(self, member: Member) -> Moved:
         """Let everybody talk to the untuned base."""
@@ -73,7 +127,7 @@ class Promotion:
             row = await models.held(session)
             former = await self._of(session, row.model_id)
             if former is not None:
-                await self._point(session, None, former, member, LIVE, "")
+                await self._point(session, None, former, member.id, LIVE, "")
         return Moved(None, former)
 
     async def canary(self, version: int, member: Member, share: int, reason: str = "") -> Moved:
@@ -87,7 +141,8 @@ class Promotion:
             row = await models.held(session)
             if row.model_id == model.id:
                 raise UserError("canary_is_live", version=version)
-            await self._may(session, model, reason)
+            if not await self._tested(session, model, reason):
+                raise UserError("not_evaluated_yet", version=version)
             live = await self._of(session, row.model_id)
             if self._two_people and not _agreed(await releases.last(session), model, member, share):
                 asked = releases.CANARY_ASKED
@@ -141,16 +196,16 @@ class Promotion:
         session: AsyncSession,
         model: TunedModel | None,
         former: TunedModel | None,
-        member: Member,
+        person_id: int | None,
         alias: str,
         reason: str,
     ) -> None:
-        await models.point(session, model.id if model else None, member.id, alias)
+        await models.point(session, model.id if model else None, person_id, alias)
         model_id, former_id = model.id if model else None, former.id if former else None
         await releases.note(
             session,
             releases.PROMOTED,
-            member.id,
+            person_id,
             model_id=model_id,
             former_id=former_id,
             reason=reason,
@@ -162,10 +217,10 @@ class Promotion:
         if alias == LIVE:
             await canaries.end_canary(session, "ended", reason)
 
-    async def _may(self, session: AsyncSession, model: TunedModel, reason: str) -> None:
-        """Raises ``UserError`` where a model's gates ask for a reason and there is none."""
+    async def _tested(self, session: AsyncSession, model: TunedModel, reason: str) -> bool:
+        """Whether a model's tests are over. Raises ``UserError`` where its gates ask for a reason and there is none."""
         if reason:
-            return
+            return True
         version = model.version
         job = await jobs.get(session, model.job_id)
         if job is not None and job.preset == IMPORTED:
@@ -176,16 +231,17 @@ class Promotion:
         if found is not None and isinstance(found.verdict, dict) and state == "done":
             verdict = Verdict.from_json(found.verdict)
             if verdict.passed:
-                return
+                return True
             if not verdict.failed:
                 raise UserError("too_few_questions", version=version, n=verdict.questions)
             raise UserError("gates_failed", version=version, n=len(verdict.failed))
         if state in evaluations.OPEN or (state == "" and self._evaluated):
-            raise UserError("not_evaluated_yet", version=version)
+            return False
         if state == "skipped" and self._evaluated:
             raise UserError("evaluation_skipped", version=version)
         if state == "failed":
             raise UserError("evaluation_failed", version=version)
+        return True
 
     async def _not_at_once(self, session: AsyncSession, alias: str, member: Member) -> None:
         """Raises ``UserError`` if somebody else has just gone back: twice back would be where they came from."""

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from bot.chat.errors import UserError
 from bot.services import notices
 from bot.services.exports import IMPORTED
@@ -81,6 +83,7 @@ class _Lost(Exception):
 class Proof:
     """Evaluates what was trained. ``questions`` held out are asked; 0 evaluates nothing by itself.
 
+    ``settle`` does in the transaction that ends an evaluation what waited for that, and says what (for the notice).
     ``replica``: what this process is called among those that live. ``quiet`` returns when this machine makes no answer
     for anybody: people go first.
     """
@@ -111,6 +114,7 @@ class Proof:
         self._owner = replica
         self._wake = asyncio.Event()
         self._attempted: dict[int, dict[str, Any]] = {}
+        self.settle: Callable[[AsyncSession, TunedModel], Awaitable[list[dict[str, Any]]]] = _nothing
 
     def wake(self) -> None:
         """Something is to be evaluated: look at once."""
@@ -353,7 +357,10 @@ class Proof:
             if not await evaluations.end(session, found.id, self._owner, state, progress=progress, **values):
                 return
             key = f"job:{job.id}:verdict:{progress['round']}"
-            await notices.push(session, job, key, "verdict", {"job": job.id})
+            model = await models.get(session, found.model_id)
+            assert model is not None
+            payload = {"job": job.id, "wishes": await self.settle(session, model)}
+            await notices.push(session, job, key, "verdict", payload)
         self._wake_notices()
 
     async def shown(self, model: TunedModel) -> Shown:
@@ -411,6 +418,10 @@ class Proof:
                 found.progress = {**(found.progress or {}), "judge": True}
         self.wake()
         return True
+
+
+async def _nothing(_session: AsyncSession, _model: TunedModel) -> list[dict[str, Any]]:
+    return []
 
 
 def _failure(error: Exception) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The log of what people talked to, and the promotions that wait for a second person."""
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
@@ -9,7 +9,8 @@ from storage.tables import Release
 
 ASKED, PROMOTED, ROLLED_BACK = "asked", "promoted", "rolled_back"
 CANARY_ASKED, CANARY, CANARY_ENDED = "canary_asked", "canary", "canary_ended"
-ACTIONS = (ASKED, PROMOTED, ROLLED_BACK, CANARY_ASKED, CANARY, CANARY_ENDED)
+AWAITED, WITHDRAWN, LAPSED = "awaited", "withdrawn", "lapsed"
+ACTIONS = (ASKED, PROMOTED, ROLLED_BACK, CANARY_ASKED, CANARY, CANARY_ENDED, AWAITED, WITHDRAWN, LAPSED)
 
 
 async def note(
@@ -42,6 +43,13 @@ async def note(
 async def last(session: AsyncSession, alias: str = LIVE) -> Release | None:
     """The newest entry of a name: a wish counts as long as nothing came after it."""
     return await session.scalar(select(Release).where(Release.alias == alias).order_by(Release.id.desc()).limit(1))
+
+
+async def awaiting(session: AsyncSession, model_id: int) -> list[Release]:
+    """Of each name the wish that it moves to a model, if nothing came after it."""
+    newest = select(func.max(Release.id)).group_by(Release.alias)
+    wishes = select(Release).where(Release.id.in_(newest), Release.action == AWAITED, Release.model_id == model_id)
+    return list(await session.scalars(wishes.order_by(Release.id)))
 
 
 async def listing(session: AsyncSession, limit: int) -> list[Release]:

@@ -44,7 +44,10 @@ class ModelStandIn:
             headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
             return web.json_response({"error": {"message": "no"}}, status=status, headers=headers)
         if not self.requests[-1].get("stream"):
-            return self._whole(self.requests[-1])
+            body = self.requests[-1]
+            if self.silent is not None:
+                await self.silent.wait()
+            return self._whole(body)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         try:

@@ -264,6 +264,86 @@ async def test_promotion_needs_gates_or_a_reason_and_goes_back(world: World, mod
     await world.chats.until(lambda: world.chats.text().count("everybody talks to teller (v1)") == 2)
 
 
+async def tapped_too_soon(world: World, model: ModelStandIn) -> Someone:
+    """The tap for everybody comes while the model is tested."""
+    model.silent = asyncio.Event()
+    ann = await trained(world)
+    await world.chats.until(lambda: world.titles("is done, it is v1"))
+    await ann.presses("Let everybody talk to it")
+    await world.chats.until(lambda: "Once it has passed, everybody talks to it" in world.chats.text())
+    assert "everybody talks to it now" not in world.chats.text()
+    return ann
+
+
+async def test_a_tap_during_the_test_counts_once_it_is_passed_whatever_dies_meanwhile(
+    world: World, model: ModelStandIn
+) -> None:
+    ann = await tapped_too_soon(world, model)
+    await world.kill()
+    assert model.silent is not None
+    model.silent.set()
+    await world.start()
+    ann = world.someone("ann")
+    await world.chats.until(lambda: world.titles("passed its gates"), 60)
+    card = card_with(world, "passed its gates")
+    assert card is not None
+    assert "Everybody talks to it now, as Ann wished" in str(card.blocks)
+    assert not any(button.label == "Let everybody talk to it" for row in card.buttons for button in row)
+    await ann.says("/try")
+    await world.chats.until(lambda: "teller (v1), as everybody does" in world.chats.text())
+    await ann.says("/rollback")
+    await world.chats.until(lambda: "everybody talks to the untuned base" in world.chats.text())
+
+
+async def test_a_tap_during_the_test_moves_nothing_if_it_is_not_passed(world: World, model: ModelStandIn) -> None:
+    ann = await tapped_too_soon(world, model)
+    model.reply = lambda body: speaks({**body, "model": "base"})
+    assert model.silent is not None
+    model.silent.set()
+    await world.chats.until(lambda: world.titles("did not pass all gates"), 60)
+    card = card_with(world, "did not pass all gates")
+    assert card is not None
+    assert "it stays as it was. All the same: /promote v1 because" in str(card.blocks)
+    # What it was wished for is over: better answers another time change nothing by themselves.
+    await ann.says("/audit")
+    await world.chats.until(lambda: "the wish to promote v1 lapsed" in world.chats.text())
+
+
+async def test_a_tap_during_the_test_can_be_taken_back(world: World, model: ModelStandIn) -> None:
+    ann = await tapped_too_soon(world, model)
+    await ann.presses("Only test it")
+    await world.chats.until(lambda: "teller (v1) is only tested; everybody goes on talking to" in world.chats.text())
+    assert model.silent is not None
+    model.silent.set()
+    await world.chats.until(lambda: world.titles("passed its gates"), 60)
+    card = card_with(world, "passed its gates")
+    assert card is not None
+    assert "wished" not in str(card.blocks)
+    answer = await ann.presses("Only test it")
+    assert answer is not None
+    assert "does not wait for its test any more" in answer.text
+    await ann.presses("Let everybody talk to it")
+    await world.chats.until(lambda: "everybody talks to teller (v1)" in world.chats.text())
+
+
+async def test_a_tap_of_somebody_who_may_no_more_moves_nothing(world: World, model: ModelStandIn) -> None:
+    model.silent = asyncio.Event()
+    ann = await trained(world)
+    await world.chats.until(lambda: world.titles("is done, it is v1"))
+    assert world.app is not None
+    ben = world.someone("ben")
+    await ben.says(f"/start {await world.app.core.access.invite(Role.LEAD)}")
+    await ben.says("/promote v1")
+    await world.chats.until(lambda: "Once it has passed, everybody talks to it" in world.chats.text())
+    await ann.says("/grant 2 trainer")
+    await world.chats.until(lambda: "trainer" in world.chats.text())
+    model.silent.set()
+    await world.chats.until(lambda: world.titles("passed its gates"), 60)
+    card = card_with(world, "passed its gates")
+    assert card is not None
+    assert "ben wished that everybody talks to it; it stays as it was" in str(card.blocks).lower()
+
+
 async def test_votes_are_blind_counted_once_and_apart_from_the_judge(world: World, model: ModelStandIn) -> None:
     def judges(body: dict[str, Any]) -> str:
         text = body["messages"][-1]["content"]
@@ -307,6 +387,29 @@ async def test_votes_are_blind_counted_once_and_apart_from_the_judge(world: Worl
     assert card is not None
     assert "14" not in str(card.title)
     assert "7 won, 0 lost, 0 equal" in str(card.blocks)
+
+
+async def test_a_tap_during_the_test_is_one_of_two_where_the_team_wants_two(
+    tmp_path: Path, model: ModelStandIn
+) -> None:
+    model.reply = speaks
+    world = World(tmp_path, model.endpoint, questions=20, two_people=True)
+    await world.start()
+    try:
+        await tapped_too_soon(world, model)
+        assert model.silent is not None
+        model.silent.set()
+        await world.chats.until(lambda: world.titles("passed its gates"), 60)
+        card = card_with(world, "passed its gates")
+        assert card is not None
+        assert "a second person has to agree: /promote v1" in str(card.blocks)
+        assert world.app is not None
+        ben = world.someone("ben")
+        await ben.says(f"/start {await world.app.core.access.invite(Role.LEAD)}")
+        await ben.says("/promote v1")
+        await world.chats.until(lambda: "everybody talks to teller (v1)" in world.chats.text())
+    finally:
+        await world.stop()
 
 
 async def test_two_people_where_the_team_wants_it(tmp_path: Path, model: ModelStandIn) -> None:
