@@ -75,7 +75,10 @@ class Promotion:
                 return Moved(model, await self._of(session, row.former_id), alias)
             former = await self._of(session, row.model_id)
             if not await self._tested(session, model, reason):
-                await releases.note(session, releases.AWAITED, member.id, model_id=model.id, alias=alias)
+                last = await releases.last(session, alias)
+                known = last and (last.action, last.model_id, last.person_id)
+                if known != (releases.AWAITED, model.id, member.id):
+                    await releases.note(session, releases.AWAITED, member.id, model_id=model.id, alias=alias)
                 return Moved(model, former, alias, awaits=True)
             if self._two_people and not _agreed(await releases.last(session, alias), model, member):
                 await releases.note(session, releases.ASKED, member.id, model_id=model.id, reason=reason, alias=alias)

@@ -297,6 +297,8 @@ async def test_a_tap_during_the_test_counts_once_it_is_passed_whatever_dies_mean
 
 async def test_a_tap_during_the_test_moves_nothing_if_it_is_not_passed(world: World, model: ModelStandIn) -> None:
     ann = await tapped_too_soon(world, model)
+    await ann.says("/promote v1")
+    await world.chats.until(lambda: world.chats.text().count("Once it has passed, everybody talks to it") == 2)
     model.reply = lambda body: speaks({**body, "model": "base"})
     assert model.silent is not None
     model.silent.set()
@@ -307,6 +309,7 @@ async def test_a_tap_during_the_test_moves_nothing_if_it_is_not_passed(world: Wo
     # What it was wished for is over: better answers another time change nothing by themselves.
     await ann.says("/audit")
     await world.chats.until(lambda: "the wish to promote v1 lapsed" in world.chats.text())
+    assert world.chats.text().count("wished to promote v1 once") == 1
 
 
 async def test_a_tap_during_the_test_can_be_taken_back(world: World, model: ModelStandIn) -> None:

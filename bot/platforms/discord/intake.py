@@ -79,10 +79,10 @@ class Intake:
         while tries < MOST_TRIES:
             try:
                 await asyncio.shield(self._keep(work()))
-            except (NotStored, Throttled, Unavailable) as error:
+            except NotStored:
                 # That says nothing of the message: however often.
                 if not waits:
-                    log.warning("messages of a channel wait: %s", type(error).__name__)
+                    log.warning("messages of a channel wait for the database")
                 waits = True
             except Exception:
                 tries += 1
