@@ -29,10 +29,6 @@ _HUB = ("HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "HTTPS_PROXY", "HTTP_PROXY", "
 # megabytes a step anew. For glibc; others ignore it.
 _KEPT_MEMORY = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592"
 
-# torch's library of products keeps what it prepared for each shape, a thousand of them. Hardly two steps are of the
-# same length, so memory grew with every step (to 3.5 GB in thirty, 4.8 in a hundred; now 2.4), and none was quicker.
-_KEPT_SHAPES = "64"
-
 
 class Waiting(Enum):
     """How threads of a child wait for one another; the values are GNU OpenMP's settings."""
@@ -59,7 +55,6 @@ def environment(waiting: Waiting = Waiting.ASLEEP, *, online: bool = False) -> d
         "TRANSFORMERS_VERBOSITY": "error",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "TOKENIZERS_PARALLELISM": "false",
-        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": _KEPT_SHAPES,
         **dict([waiting.value]),
     }
 
