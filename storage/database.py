@@ -256,7 +256,11 @@ class Database:
         async with self._whole.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             raw = await connection.get_raw_connection()
-            yield raw.driver_connection
+            try:
+                yield raw.driver_connection
+            finally:
+                # A farewell is waited for without end; this is bounded.
+                await connection.invalidate()
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision, under a lock. Raises :class:`DatabaseProblem`."""

@@ -69,6 +69,8 @@ class Promotion:
         """
         async with self._database.transaction() as session:
             model = await self._model(session, version)
+            # Or its end would not see the wish. Before the name, as :meth:`settle` has them.
+            await evaluations.of_model(session, model.id, hold=True)
             row = await models.held(session, alias)
             if row.model_id == model.id:
                 await self._end_canary(session, alias)

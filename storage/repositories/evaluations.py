@@ -97,9 +97,10 @@ async def end(session: AsyncSession, evaluation_id: int, owner: str, state: str,
     return result.scalar() is not None
 
 
-async def of_model(session: AsyncSession, model_id: int) -> Evaluation | None:
-    """A model's evaluation."""
-    return await session.scalar(select(Evaluation).where(Evaluation.model_id == model_id))
+async def of_model(session: AsyncSession, model_id: int, *, hold: bool = False) -> Evaluation | None:
+    """A model's evaluation. ``hold``: it does not end before this transaction does."""
+    query = select(Evaluation).where(Evaluation.model_id == model_id)
+    return await session.scalar(query.with_for_update(read=True) if hold else query)
 
 
 async def get(session: AsyncSession, evaluation_id: int) -> Evaluation | None:

@@ -4,11 +4,15 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import delete, select, text, update
 
+from bot.chat.errors import UserError
+from bot.services.access import Member, Role
+from bot.services.promotion import Promotion
 from storage.database import Database
 from storage.repositories import conversations, evaluations, leases, models, people, reviews, votes
-from storage.tables import Evaluation, Replica
+from storage.tables import Evaluation, Person, Replica, TunedModel
 from tests.storage.test_repositories import make_job
 
 LEASE = timedelta(seconds=60)
@@ -133,3 +137,26 @@ async def test_an_alias_is_moved_by_one_at_a_time(database: Database) -> None:
         row = await models.alias(session, "poet")
     assert row is not None
     assert {row.model_id, row.former_id} == {1, None}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_wish_is_not_lost_to_the_end_that_comes_at_the_same_moment(database: Database) -> None:
+    await queued(database, "one")
+    assert await claimed(database, "one")
+    async with database.transaction() as session:
+        model = (await session.scalars(select(TunedModel))).one()
+        person = (await session.scalars(select(Person))).first()
+        assert person is not None
+    promotion = Promotion(database, evaluated=True, two_people=False, draws=lambda _: False)
+    member = Member(person.id, person.name, Role.LEAD, None)
+    async with database.transaction() as session:
+        evaluation = await evaluations.of_model(session, model.id)
+        assert evaluation is not None
+        assert await evaluations.end(session, evaluation.id, "one", "failed")
+        wish = asyncio.create_task(promotion.promote(model.version, member))
+        async with asyncio.timeout(60):
+            while not await _somebody_waits(database):  # noqa: ASYNC110 - another connection's lock has no event
+                await asyncio.sleep(0.01)
+        assert await promotion.settle(session, model) == []
+    with pytest.raises(UserError, match="evaluation_failed"):
+        await wish

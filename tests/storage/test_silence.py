@@ -78,6 +78,16 @@ async def test_whoever_is_cancelled_in_the_silence_is_soon_free(wire: Wire) -> N
     await database.close()
 
 
+async def test_whoever_listens_in_the_silence_is_soon_free(wire: Wire) -> None:
+    database = Database(wire.url)
+    async with asyncio.timeout(60):
+        with pytest.raises(TimeoutError):  # noqa: PT012
+            async with database.driver() as connection:
+                wire.swallow()
+                await connection.execute("SELECT 1", timeout=SECONDS)
+    await database.close()
+
+
 async def test_closing_in_the_silence_ends(wire: Wire) -> None:
     database = Database(wire.url)
     together = asyncio.Barrier(5)
