@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from finetune.providers.local.shapes import even
+
 softmax_backward = torch.ops.aten._softmax_backward_data  # noqa: SLF001 - torch has no public name for it
 
 BLOCK = 128
@@ -49,7 +51,7 @@ def groups(prefix: int, sizes: list[int]) -> list[Group]:
 
 
 def _group(pieces: list[tuple[int, int]], prefix: int) -> Group:
-    longest = max(size for _, size in pieces)
+    longest = even(max(size for _, size in pieces))
     places = torch.arange(longest).expand(len(pieces), longest)
     start = torch.tensor([[start] for start, _ in pieces])
     real = places < torch.tensor([[size] for _, size in pieces])
@@ -66,8 +68,11 @@ class Attention:
         self._scaling = scaling
 
     def forward(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, parts: list[Group]) -> torch.Tensor:
-        """Query (tokens, heads, width), key and value (tokens, key heads, width); the answer is shaped as the query."""
-        output = torch.empty_like(query)
+        """Query (tokens, heads, width), key and value (tokens, key heads, width); the answer is shaped as the query.
+
+        Tokens of no group get nothing.
+        """
+        output = torch.zeros_like(query)
         for group in parts:
             keys, values = self._seen(key, group), self._seen(value, group)
             gathered = query[group.index]
@@ -87,7 +92,7 @@ class Attention:
         parts: list[Group],
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The gradients of query, key and value from that of the answer."""
-        to_query, to_key, to_value = torch.empty_like(query), torch.zeros_like(key), torch.zeros_like(value)
+        to_query, to_key, to_value = torch.zeros_like(query), torch.zeros_like(key), torch.zeros_like(value)
         for group in parts:
             keys, values = self._seen(key, group), self._seen(value, group)
             gathered = query[group.index]

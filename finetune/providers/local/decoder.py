@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from finetune.providers.local.attention import Attention, Group
+from finetune.providers.local.shapes import even
 
 # Logits of a whole batch and vocabulary would be most of a step's memory.
 LOGIT_ROWS = 128
@@ -277,23 +278,26 @@ class Decoder:
         self, states: torch.Tensor, labels: torch.Tensor, scale: float | None
     ) -> tuple[float, torch.Tensor | None]:
         """The summed cross-entropy of states (learned, width), and ``scale`` times its gradient if that is wanted."""
-        normal = self._norm.forward(states)
+        learned, missing = len(labels), even(len(labels)) - len(labels)
+        normal = functional.pad(self._norm.forward(states), (0, 0, 0, missing))
+        labels = functional.pad(labels, (0, missing))
         gradient = None if scale is None else torch.empty_like(normal)
         total = 0.0
-        for start in range(0, len(labels), LOGIT_ROWS):
+        for start in range(0, learned, LOGIT_ROWS):
             rows = slice(start, start + LOGIT_ROWS)
+            real = learned - start
             wanted = labels[rows].unsqueeze(1)
             logits = normal[rows] @ self._head.t()
             if gradient is None or scale is None:
-                total -= float(torch.log_softmax(logits, 1, dtype=torch.float32).gather(1, wanted).sum())
+                total -= float(torch.log_softmax(logits, 1, dtype=torch.float32).gather(1, wanted)[:real].sum())
                 continue
             # Never in fp32 as a whole: the likeliest token's share, 1 / sum(exp(logit - highest)), tells the norm.
             chances = torch.softmax(logits, 1)
             norm = logits.amax(1, keepdim=True).float() - chances.amax(1, keepdim=True).float().log()
-            total += float((norm - logits.gather(1, wanted).float()).sum())
+            total += float((norm - logits.gather(1, wanted).float())[:real].sum())
             chances[torch.arange(len(wanted)), wanted[:, 0]] -= 1
             gradient[rows] = (chances @ self._head).mul_(scale)
-        return total, None if gradient is None else self._norm.backward(gradient, states)
+        return total, None if gradient is None else self._norm.backward(gradient[:learned], states)
 
     def _angles(self, like: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         cosine, sine = self._rotary(like, positions.unsqueeze(0))

@@ -1,4 +1,4 @@
-"""Many examples in one sequence: no padding, and what they begin with alike is computed once.
+"""Many examples in one sequence: hardly any padding, and what they begin with alike is computed once.
 
 Rows of a chat dataset mostly share their system prompt. A pack holds that common beginning once, then each row's
 rest; attention lets a rest see the common beginning and itself, which gives the same numbers as row by row.
@@ -11,13 +11,15 @@ import torch
 
 from finetune.providers.local.attention import Group, groups
 from finetune.providers.local.examples import Example
+from finetune.providers.local.shapes import GRAIN, even
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
     """One forward pass: ids and positions (tokens,), the first ``prefix`` of them common to all rows.
 
-    ``groups`` tells who sees whom; ``labels`` (learned,) belong to the states at ``at``.
+    ``groups`` tells who sees whom; the last tokens may belong to none, they only fill up. ``labels`` (learned,) belong
+    to the states at ``at``.
     """
 
     ids: torch.Tensor
@@ -58,8 +60,8 @@ def common_prefix(examples: Sequence[Example]) -> int:
 
 
 def pack(examples: Sequence[Example]) -> Pack:
-    """Lay examples out one after another."""
-    prefix = common_prefix(examples)
+    """Lay examples out one after another, and fill up to an even length."""
+    prefix = common_prefix(examples) // GRAIN * GRAIN
     ids, positions = list(examples[0].ids[:prefix]), list(range(prefix))
     at: list[int] = []
     labels: list[int] = []
@@ -73,6 +75,9 @@ def pack(examples: Sequence[Example]) -> Pack:
             if example.targets[index]:
                 at.append(start + index - prefix - 1)
                 labels.append(example.ids[index])
+    missing = even(len(ids)) - len(ids)
+    ids += ids[:1] * missing
+    positions += [0] * missing
     return Pack(
         torch.tensor(ids),
         torch.tensor(positions),

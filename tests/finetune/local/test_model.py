@@ -133,6 +133,47 @@ def test_loss_and_gradients_are_those_of_transformers_and_peft(tmp_path: Path, f
         assert torch.allclose(mine, parameter.grad, rtol=1e-3, atol=1e-4 * float(parameter.grad.abs().max()))
 
 
+def test_rows_of_any_length_make_few_shapes(tmp_path: Path) -> None:
+    """Each shape of a product is prepared once and kept: memory would grow with every step that has new ones."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    from finetune.providers.local.model import TunedModel
+    from finetune.providers.local.packing import packs
+
+    class Products(TorchDispatchMode):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.shapes: set[object] = set()
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            if func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm):
+                self.shapes.add(tuple(tuple(each.shape) for each in args))
+            return func(*args, **(kwargs or {}))
+
+    shape = {"vocab_size": 90, "hidden_size": 48, "intermediate_size": 80, "num_hidden_layers": 1}
+    base = AutoModelForCausalLM.from_config(LlamaConfig(**shape, num_attention_heads=6, num_key_value_heads=2))
+    base.save_pretrained(tmp_path)
+    model = TunedModel(tmp_path, rank=4, alpha=16, dropout=0.05, seed=1, dtype=torch.float32)
+    generator = random.Random(5)  # noqa: S311 - rows, not secrets
+    products, met = Products(), []
+    with products:
+        for step in range(120):
+            common = [generator.randrange(90) for _ in range(generator.randrange(20, 36))]
+            batch = []
+            for _ in range(4):
+                ids = common + [generator.randrange(90) for _ in range(generator.randrange(60, 200))]
+                batch.append(examples.Example(ids, [False] * 40 + [True] * (len(ids) - 40)))
+            model.begin(1, step)
+            for pack in packs(batch, 1024):
+                model.learn(pack, 0.5)
+            met.append(len(products.shapes))
+    # Each length by itself would be some thirty new ones at every step.
+    assert met[-1] < 400
+    assert met[-1] - met[59] < 80
+
+
 def test_dropout_takes_its_share_and_keeps_the_scale(tmp_path: Path) -> None:
     """The adapter's part of an output, over many masks, is on average what it is without dropout."""
     import torch
