@@ -1,6 +1,6 @@
 """The database: engine, transactions, migrations at start.
 
-On SQLite every transaction is ``BEGIN IMMEDIATE``: with SQLAlchemy's defaults, read-modify-write transactions lose
+On SQLite every transaction that may write is ``BEGIN IMMEDIATE``: with SQLAlchemy's defaults, read-modify-write transactions lose
 updates without an error. ``synchronous=FULL`` keeps the last commit through a loss of power.
 """
 
@@ -95,18 +95,18 @@ def database_url(value: str) -> URL:
     raise ValueError(url.drivername)
 
 
-def _tune_sqlite(engine: AsyncEngine) -> None:
+def _tune_sqlite(engine: AsyncEngine, *, reads: bool = False) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def connected(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # SQLAlchemy says BEGIN, not the driver
         cursor = connection.cursor()
-        for pragma in _PRAGMAS:
+        for pragma in (*_PRAGMAS, "query_only=ON") if reads else _PRAGMAS:
             _set(cursor, pragma)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def begun(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _tell_outages(engine: AsyncEngine) -> None:
@@ -202,10 +202,15 @@ class Database:
             for engine in (self._engine, self._whole):
                 _tell_outages(engine)
                 event.listen(engine.sync_engine, "connect", self._opened)
+        self._readers = self._engine
+        if self.is_sqlite:
+            self._readers = create_async_engine(self.url, hide_parameters=True)
+            _tune_sqlite(self._readers, reads=True)
         # SQLite lets one transaction write at a time, and whoever finds it busy looks again at random: with many at
         # once somebody waits for ever. Taking turns is fair, and quicker.
         self._turn: AbstractAsyncContextManager[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+        self._readings = async_sessionmaker(self._readers, expire_on_commit=False)
 
     def _opened(self, connection: Any, _record: object) -> None:
         self._open.add(connection.driver_connection)
@@ -217,21 +222,32 @@ class Database:
         A cancelled task still ends its commit, within :data:`_COMMIT_SECONDS`: whether something was stored must not
         be unclear, but a network that swallows it must hold up nobody.
         """
-        async with self._turn:
-            session = self._sessions()
+        async with self._turn, self._ended(self._sessions()) as session:
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session that sees one state of the database and stores nothing. On SQLite it waits for nobody who writes,
+        and a change fails; use it for what every message asks.
+        """
+        async with self._ended(self._readings()) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _ended(self, session: AsyncSession) -> AsyncIterator[AsyncSession]:
+        try:
+            yield session
+        except BaseException:
+            await _roll_back(session, None if self.is_sqlite else _ROLLBACK_SECONDS)
+            raise
+        else:
+            ending = asyncio.ensure_future(_commit_and_close(session))
             try:
-                yield session
-            except BaseException:
-                await _roll_back(session, None if self.is_sqlite else _ROLLBACK_SECONDS)
+                await asyncio.shield(ending)
+            except asyncio.CancelledError:
+                ending.add_done_callback(_seen)
+                await asyncio.wait([ending], timeout=_COMMIT_SECONDS)
                 raise
-            else:
-                ending = asyncio.ensure_future(_commit_and_close(session))
-                try:
-                    await asyncio.shield(ending)
-                except asyncio.CancelledError:
-                    ending.add_done_callback(_seen)
-                    await asyncio.wait([ending], timeout=_COMMIT_SECONDS)
-                    raise
 
     @asynccontextmanager
     async def connection(self, *, isolation: str | None = None, lock: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -280,7 +296,7 @@ class Database:
         """End all connections."""
         # One by one, as the pools close them, a server that gives no answer would take its time for each.
         await asyncio.gather(*(each.close(timeout=_CLOSE_SECONDS) for each in self._open), return_exceptions=True)
-        for engine in (self._engine, self._whole):
+        for engine in (self._engine, self._readers, self._whole):
             await engine.dispose()
 
 

@@ -2,7 +2,7 @@
 
 Whatever goes to a chat (answers, cards, notices) stands in its lane and shares its pace. A chat that is told to wait
 waits alone. When the platform's sum of calls is reached, finals go before notices, notices before first words, first
-words before previews, and among equals whoever has waited longest.
+words before placeholders, these before previews, and among equals whoever has waited longest.
 
 Finals (``send``, ``edit``, the end of a :class:`Show`) are never dropped and are repeated for as long as the platform
 says "not now". A preview is whatever is newest when its turn comes.
@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 
 # Wraps one attempt of a send, for those who must know when exactly it is under way.
 Around = Callable[[Callable[[], Awaitable[MessageRef]]], Awaitable[MessageRef]]
-Call = Callable[[], Awaitable[None]]
+# What is to be done about a call that succeeded, before the next one to its chat; it must not raise.
+Sequel = Callable[[], Awaitable[None]]
+Call = Callable[[], Awaitable[Sequel | None]]
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 1.0, 60.0
 
@@ -39,7 +41,8 @@ class Urgency(IntEnum):
     FINAL = 0
     NOTICE = 1
     FIRST = 2
-    PREVIEW = 3
+    PLACEHOLDER = 3
+    PREVIEW = 4
 
 
 class Show(Protocol):
@@ -83,12 +86,13 @@ class _Once:
     def take(self) -> Call:
         return self._make
 
-    async def _make(self) -> None:
+    async def _make(self) -> Sequel | None:
         if self.first is None:
             self.first = self.clock.now()
         result = await self.call()
         if not self.outcome.done():
             self.outcome.set_result(result)
+        return None
 
     def fail(self, error: Exception) -> bool:
         if self.repeatable and isinstance(error, Unconfirmed) and self._in_time():
@@ -121,9 +125,10 @@ class _Preview:
     def take(self) -> Call:
         return partial(self._make, self.content)
 
-    async def _make(self, content: Content) -> None:
+    async def _make(self, content: Content) -> Sequel | None:
         await self.platform.edit(self.ref, content)
         self.over = self.content is content
+        return None
 
     def fail(self, error: Exception) -> bool:
         # The final of this message will meet the same trouble and tell; a preview only costs its time.
@@ -350,7 +355,7 @@ class Courier:
             call = show.take()
             if call is None:
                 continue
-            post.budget.begin()
+            post.budget.begin(now)
             lane.busy = True
             task = asyncio.get_running_loop().create_task(self._make(post, lane, show, call))
             post.calls.add(task)
@@ -395,11 +400,9 @@ class Courier:
 
     async def _make(self, post: _Post, lane: _Lane, show: Show, call: Call) -> None:
         begun = self.clock.now()
-        done = True
         try:
-            await call()
+            sequel = await self._counted(post, call)
         except Throttled as error:
-            done = False
             lane.free_at = self.clock.now() + error.retry_after
         except Unavailable:
             self._back_off(lane)
@@ -413,12 +416,25 @@ class Courier:
         else:
             lane.backoff = 0.0
             lane.free_at = max(begun + lane.interval, self.clock.now() + lane.interval - self._jitter(post, lane))
+            if sequel is not None:
+                await sequel()
         finally:
             lane.busy = False
-            post.budget.end(self.clock.now(), done=done)
             with suppress(ValueError):
                 if show.over:
                     lane.shows.remove(show)
+            post.wake.set()
+
+    async def _counted(self, post: _Post, call: Call) -> Sequel | None:
+        """The sum of calls is free again when the platform has answered, whatever is done about the answer."""
+        done = True
+        try:
+            return await call()
+        except Throttled:
+            done = False
+            raise
+        finally:
+            post.budget.end(self.clock.now(), done=done)
             post.wake.set()
 
     def _jitter(self, post: _Post, lane: _Lane) -> float:

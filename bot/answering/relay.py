@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bot.answering.courier import Call, Courier, Urgency
+from bot.answering.courier import Call, Courier, Sequel, Urgency
 from bot.answering.pages import cut
 from bot.answering.prefix import balanced, completed
 from bot.chat.content import Answer, AnswerState, Button
@@ -25,8 +25,8 @@ Buttons = tuple[tuple[Button, ...], ...]
 # Told that a page has a message: the page's number from 0, and the message.
 Shown = Callable[[int, MessageRef], Awaitable[None]]
 
-# A first word waits so long for company.
-_FIRST_WAIT = 1.0
+# A first word waits so long for company; what it waits for its turn then, in a crowd, comes on top of that.
+_FIRST_WAIT = 0.7
 # A page is sealed when so much follows that an open mark at its end would have been closed.
 _SLACK = 200
 
@@ -172,16 +172,13 @@ class Relay:
         if self._words_shown:
             return None if self._changed_at is None else (Urgency.PREVIEW, self._changed_at)
         waiting = None if self._pages and self._shows_note() else self._begun_at + self._placeholder()
-        words = None
-        if self._first_at is not None:
-            # In a crowd a first message is worth more with a second's words in it.
-            crowded = self._courier.crowded(self._place)
-            enough = self._units >= self._platform.limits.first_units and not crowded
-            words = self._first_at + (0.0 if enough else _FIRST_WAIT)
-            if crowded:
-                return Urgency.FIRST, words
-        moments = [moment for moment in (waiting, words) if moment is not None]
-        return (Urgency.FIRST, min(moments)) if moments else None
+        if self._first_at is None:
+            return None if waiting is None else (Urgency.PLACEHOLDER, waiting)
+        # In a crowd a first message is worth more with some more words in it.
+        crowded = self._courier.crowded(self._place)
+        enough = self._units >= self._platform.limits.first_units and not crowded
+        words = self._first_at + (0.0 if enough else _FIRST_WAIT)
+        return Urgency.FIRST, words if crowded or waiting is None else min(waiting, words)
 
     def _placeholder(self) -> float:
         return self._platform.limits.placeholder(self._place)
@@ -259,8 +256,8 @@ class Relay:
             self._sealed.append(full.page)
             self._rest = full.rest
 
-    async def _bring(self, number: int, content: Answer, *, more: bool) -> None:
-        page = self._pages[number]
+    async def _bring(self, number: int, content: Answer, *, more: bool) -> Sequel | None:
+        page, sequel = self._pages[number], None
         if page.ref is not None:
             try:
                 await self._platform.edit(page.ref, content)
@@ -268,10 +265,10 @@ class Relay:
                 # The person deleted the message; the answer is still theirs, in a new one.
                 log.info("an answer's message was deleted; it is sent anew")
                 page.ref, page.content = None, None
-                return
+                return None
         elif self._drafts and content.state is not AnswerState.DONE:
             if not await self._draft(number, content):
-                return
+                return None
         else:
             fresh = (f"{self._key}.{number}.{self._sends + 1}", content, self._courier.clock.now())
             # A repeat has the key of the first attempt, and the message may show what that one had.
@@ -284,12 +281,13 @@ class Relay:
                 raise
             self._sends += 1
             page.tried = None
-            await self._tell(number, page.ref)
+            sequel = partial(self._tell, number, page.ref)
             more = more or first != content
             content = first
         page.content = content
         self._words_shown = self._words_shown or content.state is not AnswerState.WAITING
         self._stand(more=more)
+        return sequel
 
     async def _draft(self, number: int, content: Answer) -> bool:
         assert isinstance(self._platform, Drafting)

@@ -125,7 +125,7 @@ class Intake:
 
     async def adopt(self, platform: str, chat: str) -> None:
         """Take over what was not handled in a chat that is this process's from now on."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             rows = await updates.open_in(session, platform, chat)
         for row in rows:
             event = decode(row.event)
@@ -154,7 +154,7 @@ class Intake:
         try:
             while loop.time() < until:
                 woken.clear()
-                async with self._database.transaction() as session:
+                async with self._database.reading() as session:
                     done, answer = await updates.state(session, *key)
                 if done:
                     return _ack(answer)

@@ -70,7 +70,7 @@ class Rounds:
         """One look at all chats with something to do."""
         replica = self._leases.replica
         self._courier.shared_by(self._leases.alive)
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             events = await updates.open_events(session, replica)
             talks = await conversations.chats_open(session, replica)
             sending = await outbox.chats_sending(session, replica)

@@ -97,7 +97,7 @@ class Access:
 
     async def member(self, account: Account) -> Member:
         """Whoever has this account; a guest if nobody."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             person = await people.find(session, account.platform, account.id)
         if person is None and account.role is not None:
             person = await self._let_in(account)
@@ -132,7 +132,7 @@ class Access:
 
     async def name(self, person_id: int) -> str:
         """What a person is called."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             person = await people.get(session, person_id)
         return person.name if person else ""
 

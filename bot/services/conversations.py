@@ -190,6 +190,22 @@ class Conversations:
 
         When this returns, all that is marked so; what people see of it comes after.
         """
+        async with self._database.reading() as session:
+            owed = await turns.owed_in(session, platform, chat)
+            waiting = await turns.waiting_in(session, platform, chat)
+        cut, waiting = await self._cut_off(platform, chat) if owed else ([], waiting)
+        for answer, place in cut:
+            ending = self._ending[answer.id] = asyncio.get_running_loop().create_task(
+                self._end(answer, place), name=f"{place.platform} {place.chat}"
+            )
+            ending.add_done_callback(partial(self._ended, answer.id))
+        for conversation_id in waiting:
+            self._begin(conversation_id, chat=(platform, chat))
+
+    async def _cut_off(self, platform: str, chat: str) -> tuple[list[tuple[Turn, Place]], list[int]]:
+        """Mark what a dead process left half-way in a chat: the answers that are owed a last word and where they stand,
+        and the conversations in which somebody waits then.
+        """
         cut = []
         async with self._database.transaction() as session:
             for answer, talk in await turns.owed_in(session, platform, chat):
@@ -206,14 +222,7 @@ class Conversations:
                     answer.state = "interrupted"
                     await turns.answered(session, answer.conversation_id)
                 cut.append((answer, place_of(talk)))
-            waiting = await turns.waiting_in(session, platform, chat)
-        for answer, place in cut:
-            ending = self._ending[answer.id] = asyncio.get_running_loop().create_task(
-                self._end(answer, place), name=f"{place.platform} {place.chat}"
-            )
-            ending.add_done_callback(partial(self._ended, answer.id))
-        for conversation_id in waiting:
-            self._begin(conversation_id, chat=(platform, chat))
+            return cut, await turns.waiting_in(session, platform, chat)
 
     def _ended(self, answer_id: int, task: asyncio.Task[None]) -> None:
         del self._ending[answer_id]
@@ -322,7 +331,7 @@ class Conversations:
     async def _next(self, conversation_id: int) -> Reply | None:
         """What is to be answered now: the rest of an answer that people wish for, else all that waits."""
         going_on = self._going_on.pop(conversation_id, None)
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             talk = await turns.get(session, conversation_id)
             if talk is None:
                 return None

@@ -42,6 +42,9 @@ class Feedback:
         """Keep a message as the better answer that is awaited from its author here; None if none is."""
         if member.id is None or not text.strip():
             return None
+        async with self._database.reading() as session:
+            if not await feedback.awaits(session, member.id, now() - SUGGESTION_AWAITED):
+                return None
         async with self._database.transaction() as session:
             talk = await turns.at(session, place.platform, place.chat, place.thread, place.kind.value)
             suggestion = await feedback.asked(session, member.id, talk.id, now() - SUGGESTION_AWAITED)

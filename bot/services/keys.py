@@ -41,7 +41,7 @@ class Keys:
 
     async def meaning(self, token: str, member: Member) -> tuple[str, Mapping[str, Any], bool, bool]:
         """(action, payload, once, used before) of a token. Raises ``UserError`` for an old or a foreign button."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             row = await buttons.get(session, token)
         if row is None:
             raise UserError("button_old")

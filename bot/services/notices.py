@@ -181,6 +181,9 @@ class Notices:
 
     async def adopt(self, platform: str, chat: str) -> None:
         """Decide on what a dead process was sending to a chat. Before anything else is sent there."""
+        async with self._database.reading() as session:
+            if not await outbox.left_sending(session, platform, chat):
+                return
         async with self._database.transaction() as session:
             for row in await outbox.left_sending(session, platform, chat):
                 if row.id in self._in_hand:
@@ -207,6 +210,9 @@ class Notices:
 
     async def missed(self, place: Place) -> list[OutboxRow]:
         """Notices to a chat whose arrival was never known: to be told now, at the next contact, and not again."""
+        async with self._database.reading() as session:
+            if not await outbox.unseen(session, place.platform, place.chat):
+                return []
         async with self._database.transaction() as session:
             return await outbox.tell_unseen(session, place.platform, place.chat)
 
@@ -225,7 +231,7 @@ class Notices:
         while True:
             self._wake.clear()
             try:
-                async with self._database.transaction() as session:
+                async with self._database.reading() as session:
                     rows = await outbox.due(session, _BATCH, self._leases.replica, self._in_hand)
             except Exception:
                 log.exception("the outbox could not be read; the next look comes in a second")

@@ -44,7 +44,7 @@ class Personas:
 
     async def chosen(self, conversation_id: int) -> str | None:
         """The prompt that people chose for a conversation; None for the trained one."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             talk = await turns.get(session, conversation_id)
         return talk.persona if talk else None
 

@@ -38,7 +38,7 @@ class Releases:
 
     async def live(self) -> TunedModel | None:
         """What plain messages go to; None means the untuned base."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             alias = await models.alias(session)
             return await models.get(session, alias.model_id) if alias and alias.model_id is not None else None
 

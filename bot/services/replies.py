@@ -292,7 +292,7 @@ class Reply:
             self._notes.append(self._t("talk.empty"))
 
     async def _history(self) -> Sequence[Turn]:
-        async with self._means.database.transaction() as session:
+        async with self._means.database.reading() as session:
             return await turns.history(session, self._talk, self._waiting[0].id)
 
     def _prompt(self, voice: Voice, history: Sequence[Turn]) -> list[Said]:

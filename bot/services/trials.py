@@ -36,7 +36,7 @@ class Trials:
 
     async def chosen(self, conversation_id: int) -> TunedModel | None:
         """The model of a conversation that does not talk to the live one."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             trial = await rows.trial(session, conversation_id)
             if trial is not None:
                 row = await models.alias(session, trial.alias) if trial.alias else None

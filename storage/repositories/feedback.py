@@ -40,6 +40,14 @@ async def ask(session: AsyncSession, answer: Turn, person_id: int) -> Suggestion
     return suggestion
 
 
+async def awaits(session: AsyncSession, person_id: int, since: datetime) -> bool:
+    """Whether any suggestion is awaited from a person that was asked for since then."""
+    query = select(Suggestion.id).where(
+        Suggestion.person_id == person_id, Suggestion.state == "asked", Suggestion.created_at >= since
+    )
+    return await session.scalar(query.limit(1)) is not None
+
+
 async def asked(session: AsyncSession, person_id: int, conversation_id: int, since: datetime) -> Suggestion | None:
     """The suggestion that is awaited from a person in a conversation, if it was asked for since then."""
     query = select(Suggestion).where(

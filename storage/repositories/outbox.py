@@ -135,15 +135,17 @@ async def pending(session: AsyncSession) -> int:
     return await session.scalar(select(func.count()).select_from(OutboxRow).where(OutboxRow.state == "pending")) or 0
 
 
-async def tell_unseen(session: AsyncSession, platform: str, chat: str) -> list[OutboxRow]:
-    """Pushes to a chat whose arrival is not known and that were not told since; they are told now."""
-    unseen = (
-        (OutboxRow.state == "unknown")
-        & (OutboxRow.kind == "push")
-        & (OutboxRow.platform == platform)
-        & (OutboxRow.chat == chat)
+async def unseen(session: AsyncSession, platform: str, chat: str) -> list[OutboxRow]:
+    """Pushes to a chat whose arrival is not known and that were not told since, oldest first."""
+    query = select(OutboxRow).where(
+        OutboxRow.state == "unknown", OutboxRow.kind == "push", OutboxRow.platform == platform, OutboxRow.chat == chat
     )
-    found = list(await session.scalars(select(OutboxRow).where(unseen).order_by(OutboxRow.id)))
+    return list(await session.scalars(query.order_by(OutboxRow.id)))
+
+
+async def tell_unseen(session: AsyncSession, platform: str, chat: str) -> list[OutboxRow]:
+    """Those of :func:`unseen`; they are told now."""
+    found = await unseen(session, platform, chat)
     for row in found:
         row.state = "told"
     return found

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from bot.answering.budget import Budget
-from bot.answering.courier import Call, Courier, Urgency
+from bot.answering.courier import Call, Courier, Sequel, Urgency
 from bot.chat.content import Answer, AnswerState
 from bot.chat.errors import Blocked, Throttled, Unavailable, Unconfirmed
 from bot.chat.places import MessageRef, Place
@@ -187,12 +187,40 @@ class Wish:
     def take(self) -> Call:
         return self._call
 
-    async def _call(self) -> None:
+    async def _call(self) -> Sequel | None:
         self._made.append(self._name)
         self.over = True
+        return None
 
     def fail(self, error: Exception) -> bool:
         raise error
+
+
+async def test_what_is_done_about_a_call_holds_up_its_own_chat_only() -> None:
+    clock = HandClock()
+    courier = Courier({"recorder": Recorder(clock, calls=1)}, clock)
+    made: list[str] = []
+    done = asyncio.Event()
+
+    class Keeping(Wish):
+        """Its call is followed by something slow."""
+
+        async def _call(self) -> Sequel:
+            await super()._call()
+            return self._keep
+
+        async def _keep(self) -> None:
+            await done.wait()
+
+    courier.show(A, Keeping(clock, made, "first", Urgency.FINAL))
+    courier.show(A, Wish(clock, made, "same chat", Urgency.PREVIEW))
+    courier.show(B, Wish(clock, made, "other chat", Urgency.PREVIEW))
+    await clock.run(10)
+    assert made == ["first", "other chat"]
+    done.set()
+    await clock.run(20)
+    assert made == ["first", "other chat", "same chat"]
+    await courier.close(1)
 
 
 async def test_when_not_everybody_can_the_most_urgent_go_first() -> None:
@@ -260,10 +288,10 @@ def test_a_call_that_was_told_to_wait_counts_for_nothing_in_the_sum() -> None:
     budget = Budget(2)
     for done in (True, False, False):
         assert budget.wait(0.0) == 0.0
-        budget.begin()
+        budget.begin(0.0)
         budget.end(0.0, done=done)
     assert budget.wait(0.5) == 0.0
-    budget.begin()
+    budget.begin(0.5)
     assert budget.wait(0.5) == 0.5, "what was done counts for a second after its end"
     budget.end(0.5)
     assert budget.wait(1.1) == 0.0
