@@ -1,7 +1,7 @@
 """The database: engine, transactions, migrations at start.
 
-On SQLite every transaction that may write is ``BEGIN IMMEDIATE``: with SQLAlchemy's defaults, read-modify-write transactions lose
-updates without an error. ``synchronous=FULL`` keeps the last commit through a loss of power.
+On SQLite every transaction that may write is ``BEGIN IMMEDIATE``: with SQLAlchemy's defaults, read-modify-write
+transactions lose updates without an error. ``synchronous=FULL`` keeps the last commit through a loss of power.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from storage.line import Line
 from storage.types import storable
 
 _MIGRATION_LOCK = 7_213_042_611
@@ -208,7 +209,7 @@ class Database:
             _tune_sqlite(self._readers, reads=True)
         # SQLite lets one transaction write at a time, and whoever finds it busy looks again at random: with many at
         # once somebody waits for ever. Taking turns is fair, and quicker.
-        self._turn: AbstractAsyncContextManager[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self._line = Line() if self.is_sqlite else None
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
         self._readings = async_sessionmaker(self._readers, expire_on_commit=False)
 
@@ -216,13 +217,14 @@ class Database:
         self._open.add(connection.driver_connection)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A session whose changes are all stored at the end, or none of them.
+    async def transaction(self, *, urgent: bool = False) -> AsyncIterator[AsyncSession]:
+        """A session whose changes are all stored at the end, or none of them. ``urgent``: before others that wait.
 
         A cancelled task still ends its commit, within :data:`_COMMIT_SECONDS`: whether something was stored must not
         be unclear, but a network that swallows it must hold up nobody.
         """
-        async with self._turn, self._ended(self._sessions()) as session:
+        turn = nullcontext() if self._line is None else self._line.turn(urgent=urgent)
+        async with turn, self._ended(self._sessions()) as session:
             yield session
 
     @asynccontextmanager

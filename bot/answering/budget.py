@@ -4,7 +4,7 @@ from collections import deque
 from itertools import islice
 
 # How much of a second the calls of one are spread over: less than all of it, so that none is lost by keeping distance.
-_APART = 0.9
+_APART = 0.8
 
 
 class Budget:
@@ -14,6 +14,7 @@ class Budget:
     after its end, so that no second of the platform's own counting has more, however long calls are on their way.
     When half of them are taken, the others keep their distance: calls made in one burst would all be free again in one,
     second after second, and a first word that comes just after it would wait for the next.
+    One that was told to wait keeps nobody at a distance.
     """
 
     def __init__(self, calls: float) -> None:
@@ -49,6 +50,8 @@ class Budget:
         self._under_way -= 1
         if done:
             self._ended.append(now)
+        else:
+            self._begun = float("-inf")
 
     def spare(self, now: float) -> bool:
         """Whether a call that nobody would miss may be made too: half of the second is still free."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from bot.answering.clock import Clock, SystemClock
 from bot.answering.courier import Courier
 from bot.answering.relay import Buttons
@@ -114,14 +116,17 @@ class Announcer:
         card = await self._keys.make(lambda keypad: job.progress(t, keypad, found, before, now()))
         self._courier.preview(ref, card)
 
-    async def during(self, t: Translator, answer_id: int) -> Buttons:
+    async def during(self, t: Translator, answer_id: int, session: AsyncSession) -> Buttons:
         """The buttons of an answer that is being made."""
-        content = await self._keys.make(
-            lambda keypad: Answer("", AnswerState.WAITING, "", answer.during(t, keypad, answer_id))
-        )
-        return content.buttons
 
-    async def after(self, t: Translator, answer_id: int, ending: Ending) -> Buttons:
+        def make(keypad: Keypad) -> Answer:
+            return Answer("", AnswerState.WAITING, "", answer.during(t, keypad, answer_id))
+
+        return (await self._keys.make(make, session)).buttons
+
+    async def after(
+        self, t: Translator, answer_id: int, ending: Ending, session: AsyncSession | None = None
+    ) -> Buttons:
         """The buttons of an answer that is done."""
         rateable = ending.state == "done"
 
@@ -129,4 +134,4 @@ class Announcer:
             buttons = answer.after(t, keypad, answer_id, rateable=rateable, unfinished=ending.unfinished)
             return Answer("", AnswerState.DONE, "", buttons)
 
-        return (await self._keys.make(make)).buttons
+        return (await self._keys.make(make, session)).buttons

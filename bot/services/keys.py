@@ -2,8 +2,11 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.content import Content
 from bot.chat.errors import UserError
@@ -23,20 +26,25 @@ class Keys:
         self._database = database
         self._secret = b""
 
-    async def make(self, make: Callable[[Keypad], Shown]) -> Shown:
-        """The card, its buttons stored."""
-        keypad = Keypad(await self._key())
+    async def make(self, make: Callable[[Keypad], Shown], session: AsyncSession | None = None) -> Shown:
+        """The card, its buttons stored; with what else a session stores, if one is given."""
+        keypad = Keypad(self._secret or await self._first_secret(session))
         card = make(keypad)
         if keypad.keys:
-            async with self._database.transaction() as session:
-                await buttons.keep(session, [asdict(key) for key in keypad.keys])
+            async with self._within(session) as storing:
+                await buttons.keep(storing, [asdict(key) for key in keypad.keys])
         return card
 
-    async def _key(self) -> bytes:
-        if not self._secret:
-            async with self._database.transaction() as session:
-                value = await settings.first(session, BUTTONS_SECRET, secrets.token_hex(32))
-            self._secret = bytes.fromhex(value)
+    def _within(self, session: AsyncSession | None) -> AbstractAsyncContextManager[AsyncSession]:
+        return self._database.transaction() if session is None else nullcontext(session)
+
+    async def _first_secret(self, session: AsyncSession | None) -> bytes:
+        async with self._within(session) as storing:
+            stored = await settings.get(storing, BUTTONS_SECRET)
+            if stored is None:
+                # Not remembered: it counts only when what the session stores does.
+                return bytes.fromhex(await settings.first(storing, BUTTONS_SECRET, secrets.token_hex(32)))
+        self._secret = bytes.fromhex(stored)
         return self._secret
 
     async def meaning(self, token: str, member: Member) -> tuple[str, Mapping[str, Any], bool, bool]:

@@ -103,7 +103,7 @@ class Leases:
 
     async def _renew(self) -> None:
         at = time.monotonic()
-        async with self._pulse.transaction() as session:
+        async with self._pulse.transaction(urgent=True) as session:
             lives = await leases.renew(session, self.replica, self._seconds)
             if not lives:
                 await leases.enlist(session, self.replica, self._seconds)

@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from bot.answering.clock import Clock, within
 from bot.answering.courier import Courier
 from bot.answering.model import ChatModel, ModelError, Piece, Said
@@ -71,13 +73,15 @@ class Ending:
 
 
 class AnswerButtons(Protocol):
-    """The buttons under an answer."""
+    """The buttons under an answer; what they mean is stored with what else ``session`` stores."""
 
-    async def during(self, t: Translator, answer_id: int) -> Buttons:
+    async def during(self, t: Translator, answer_id: int, session: AsyncSession) -> Buttons:
         """While the model speaks."""
         ...
 
-    async def after(self, t: Translator, answer_id: int, ending: Ending) -> Buttons:
+    async def after(
+        self, t: Translator, answer_id: int, ending: Ending, session: AsyncSession | None = None
+    ) -> Buttons:
         """When it is done."""
         ...
 
@@ -168,8 +172,8 @@ class Reply:
                 answer_to=last.id,
                 owed=True,
             )
+            stop = await self._means.buttons.during(self._t, answer.id, session)
         self._answer = answer
-        stop = await self._means.buttons.during(self._t, answer.id)
         in_group = self._place.kind is PlaceKind.GROUP
         reply_to = MessageRef(self._place, last.message) if in_group and last.message else None
         self._relay = relay = Relay(
@@ -180,9 +184,7 @@ class Reply:
             await self._until_end(answer, relay)
             self._means.growing.remove(answer.id)
             # Nobody else has its last words; while the database is away they must not be lost.
-            await until_there(lambda: self._keep(answer, relay), "an answer's end")
-            ending = Ending(self._state, unfinished=self._last.finish == "length")
-            buttons = await self._means.buttons.after(self._t, answer.id, ending)
+            buttons = await until_there(lambda: self._keep(answer), "an answer's end")
             trouble = await relay.finish("\n".join(self._notes), buttons)
             # A process that dies before this gives the last word once more, into the same message where it is known.
             async with self._means.database.transaction() as session:
@@ -246,8 +248,9 @@ class Reply:
         self._state = "interrupted" if self._length else "failed"
         self._notes.append(note)
 
-    async def _keep(self, answer: Turn, relay: Relay) -> None:
-        async with self._means.database.transaction() as session:
+    async def _keep(self, answer: Turn) -> Buttons:
+        # People wait for the last word until this is stored.
+        async with self._means.database.transaction(urgent=True) as session:
             for turn in self._waiting:
                 await turns.revise(session, turn.id, state="answered")
             await turns.revise(
@@ -267,6 +270,8 @@ class Reply:
                 talk = await session.get_one(Conversation, self._talk.id)
                 for name, value in self._told.items():
                     setattr(talk, name, value)
+            ending = Ending(self._state, unfinished=self._last.finish == "length")
+            return await self._means.buttons.after(self._t, answer.id, ending, session)
 
     async def _read(self, answer: Turn, relay: Relay) -> None:
         async with contextlib.AsyncExitStack() as stack:

@@ -283,8 +283,8 @@ async def test_stop_on_an_old_message_says_so_and_tidies_it(world: World, model:
     async with world.app.core.database.transaction() as session:
         talk = await turns.at(session, ann.place.platform, ann.place.chat, "", "private")
         answer = await turns.last_answer(session, talk)
-    assert answer is not None
-    buttons = await world.app._announcer.during(translator("en"), answer.id)
+        assert answer is not None
+        buttons = await world.app._announcer.during(translator("en"), answer.id, session)
     world.chats.messages["orphan"] = Answer("The tea", AnswerState.STREAMING, "", buttons)
     world.chats.places["orphan"] = ann.place
     ack = await world.platform.hand_over(

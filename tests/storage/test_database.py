@@ -9,8 +9,10 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import OperationalError
 
 from storage.database import Database, DatabaseProblem, alembic_config, database_url, upgrade
+from storage.line import Line
 from storage.repositories import albums, datasets, jobs, people, settings
 from storage.tables import Person, Setting, Table
 
@@ -28,6 +30,69 @@ async def test_read_modify_write_loses_nothing(database: Database) -> None:
     await asyncio.gather(*(add() for _ in range(8)))
     async with database.transaction() as session:
         assert await settings.get(session, "count") == "80"
+
+
+async def test_reading_waits_for_nobody_who_writes(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(Setting(name="a", value="before"))
+    async with database.transaction() as session:
+        await settings.put(session, "a", "after")
+        await session.flush()
+        async with asyncio.timeout(10), database.reading() as reader:
+            assert await settings.get(reader, "a") == "before"
+    async with database.reading() as reader:
+        found = await reader.get_one(Setting, "a")
+    assert found.value == "after", "what was read can be used afterwards"
+
+
+async def test_on_sqlite_whoever_only_reads_cannot_write(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'read.db'}")
+    await database.migrate()
+    with pytest.raises(OperationalError, match="readonly"):
+        async with database.reading() as session:
+            await settings.put(session, "a", "1")
+    async with database.transaction() as session:
+        assert await settings.get(session, "a") is None
+    await database.close()
+
+
+async def test_who_is_urgent_writes_next(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'line.db'}")
+    await database.migrate()
+    order: list[str] = []
+
+    async def write(name: str, *, urgent: bool = False) -> None:
+        async with database.transaction(urgent=urgent) as session:
+            order.append(name)
+            await settings.put(session, name, "1")
+
+    async with database.transaction():
+        waiting = [asyncio.ensure_future(write(str(number))) for number in range(3)]
+        await asyncio.sleep(0)
+        given_up, urgent = asyncio.ensure_future(write("given up")), asyncio.ensure_future(write("urgent", urgent=True))
+        await asyncio.sleep(0)
+        given_up.cancel()
+    await asyncio.gather(urgent, *waiting)
+    assert order == ["urgent", "0", "1", "2"]
+    assert given_up.cancelled()
+    await database.close()
+
+
+async def test_a_turn_that_is_given_to_somebody_who_gives_up_is_given_on() -> None:
+    line = Line()
+
+    async def take() -> None:
+        async with line.turn():
+            pass
+
+    async with line.turn():
+        first, second = asyncio.ensure_future(take()), asyncio.ensure_future(take())
+        await asyncio.sleep(0)
+    # It has its turn and does not know it yet.
+    first.cancel()
+    async with asyncio.timeout(10):
+        await second
+    assert first.cancelled()
 
 
 async def test_a_failed_transaction_stores_nothing(database: Database) -> None:
