@@ -7,6 +7,7 @@ transactions lose updates without an error. ``synchronous=FULL`` keeps the last 
 import asyncio
 import logging
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -38,6 +39,9 @@ _COMMIT_SECONDS = 5.0
 _ROLLBACK_SECONDS, _CLOSE_SECONDS = 2.0, 2.0
 # A network that swallows everything tells nobody for a quarter of an hour.
 _CONNECT_SECONDS, _STATEMENT_SECONDS = 10.0, 20.0
+# SQLite's statements run in threads. Each of a batch gives Python's lock up and needs it again; as long as everything
+# else is busy it waits for this (Python's own is ten times as long: 300 rows took seconds).
+_SWITCH_SECONDS = 0.0005
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0  # seconds between tries while the database is away
 # What PostgreSQL says while it cannot serve: a standby that only reads, no more connections or memory or disk, it is
 # shut down, cancelled or starting (appendix A of its manual, classes 25006, 53 and 57).
@@ -180,6 +184,7 @@ class Database:
         if self.is_sqlite:
             assert self.url.database is not None
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            sys.setswitchinterval(min(_SWITCH_SECONDS, sys.getswitchinterval()))
         self._open: WeakSet[Any] = WeakSet()
         # Parameters are people's words: they must not stand in an error that is logged.
         if self.is_sqlite:
