@@ -46,22 +46,20 @@ def packs(batch: Sequence[Example], budget: int) -> Iterable[Pack]:
 
 
 def common_prefix(examples: Sequence[Example]) -> int:
-    """Leading tokens that all examples share, none of which predicts a learned token."""
+    """Leading tokens that all examples share, none of which predicts a learned token; a multiple of ``GRAIN``."""
+    if len(examples) == 1:
+        return 0
     limit = min(
         example.targets.index(True) - 1 if True in example.targets else len(example.ids) for example in examples
     )
-    if len(examples) == 1:
-        return 0
     first, last = min(e.ids for e in examples), max(e.ids for e in examples)
-    for index in range(max(limit, 0)):
-        if first[index] != last[index]:
-            return index
-    return max(limit, 0)
+    shared = next((index for index in range(max(limit, 0)) if first[index] != last[index]), max(limit, 0))
+    return shared // GRAIN * GRAIN
 
 
 def pack(examples: Sequence[Example]) -> Pack:
     """Lay examples out one after another, and fill up to an even length."""
-    prefix = common_prefix(examples) // GRAIN * GRAIN
+    prefix = common_prefix(examples)
     ids, positions = list(examples[0].ids[:prefix]), list(range(prefix))
     at: list[int] = []
     labels: list[int] = []
