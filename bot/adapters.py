@@ -78,12 +78,12 @@ class WebLog:
 
     async def since(self, room: str, revision: int, limit: int) -> Sequence[Entry]:
         """What changed after a revision."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             return [_entry(row) for row in await messages.since(session, room, revision, limit)]
 
     async def latest(self, room: str, before: int | None, limit: int) -> Sequence[Entry]:
         """Older messages."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             return [_entry(row) for row in await messages.latest(session, room, before, limit)]
 
 

@@ -31,8 +31,9 @@ _MIGRATION_LOCK = 7_213_042_611
 _PRAGMA_TRIES, _PRAGMA_PAUSE = 100, 0.02  # seconds
 # A connection that lay idle for longer is asked whether it lives before it is used: that costs three round trips.
 _IDLE_SECONDS = 1.0
-# So many connections stay open.
+# So many connections stay open; so many read at once on SQLite.
 _KEPT = 5
+_READERS = 6
 # A task that is cancelled while it commits waits so long at most to learn what became of that.
 _COMMIT_SECONDS = 5.0
 # What is not to be stored needs no answer for that: a connection that gives none is dropped, and the server rolls back.
@@ -210,7 +211,8 @@ class Database:
                 event.listen(engine.sync_engine, "connect", self._opened)
         self._readers = self._engine
         if self.is_sqlite:
-            self._readers = create_async_engine(self.url, hide_parameters=True)
+            # Each has a thread, which is made once.
+            self._readers = create_async_engine(self.url, hide_parameters=True, pool_size=_READERS, max_overflow=0)
             _tune_sqlite(self._readers, reads=True)
         # SQLite lets one transaction write at a time, and whoever finds it busy looks again at random: with many at
         # once somebody waits for ever. Taking turns is fair, and quicker.
@@ -223,7 +225,8 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, *, urgent: bool = False) -> AsyncIterator[AsyncSession]:
-        """A session whose changes are all stored at the end, or none of them. ``urgent``: before others that wait.
+        """A session whose changes are all stored at the end, or none of them. ``urgent``: before
+        others that wait for their turn (on SQLite; nobody waits for one on PostgreSQL).
 
         A cancelled task still ends its commit, within :data:`_COMMIT_SECONDS`: whether something was stored must not
         be unclear, but a network that swallows it must hold up nobody.
@@ -234,8 +237,8 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A session that sees one state of the database and stores nothing. On SQLite it waits for nobody who writes,
-        and a change fails; use it for what every message asks.
+        """A session that only reads. On SQLite it waits for nobody who writes, sees one state of the database, and a
+        change fails there; on PostgreSQL it is a transaction like others.
         """
         async with self._ended(self._readings()) as session:
             yield session
@@ -260,7 +263,7 @@ class Database:
     async def connection(self, *, isolation: str | None = None, lock: bool = False) -> AsyncIterator[AsyncConnection]:
         """A connection in one transaction, for what concerns whole tables. Raises :class:`DatabaseProblem`.
 
-        ``lock``: alone with whoever else migrates (on SQLite every transaction is alone).
+        ``lock``: alone with whoever else migrates (on SQLite everybody who writes is alone).
         """
         try:
             async with self._whole.connect() as connection:

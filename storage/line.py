@@ -31,16 +31,17 @@ class Line:
         try:
             await mine
         except asyncio.CancelledError:
-            if mine.cancelled():
-                queue.remove(mine)
-            else:
+            if not mine.cancelled():
                 # It was this one's turn already.
                 self._give_on()
             raise
 
     def _give_on(self) -> None:
-        queue = self._urgent or self._others
-        if queue:
-            queue.popleft().set_result(None)
-        else:
-            self._taken = False
+        for queue in (self._urgent, self._others):
+            while queue:
+                mine = queue.popleft()
+                # Whoever gave up stands here until their turn comes.
+                if not mine.done():
+                    mine.set_result(None)
+                    return
+        self._taken = False

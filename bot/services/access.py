@@ -278,7 +278,7 @@ class Access:
     async def session(self, token: str) -> tuple[str, Member] | None:
         """The web account and person of a browser's token."""
         key = hashlib.sha256(token.encode()).hexdigest()
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             found = await people.browser(session, key, now())
         return (found[0].account, _member(found[1])) if found else None
 

@@ -95,6 +95,30 @@ async def test_a_turn_that_is_given_to_somebody_who_gives_up_is_given_on() -> No
     assert first.cancelled()
 
 
+@pytest.mark.parametrize("handed_over", [False, True])
+async def test_many_may_give_up_at_once(handed_over: bool) -> None:
+    line = Line()
+
+    async def take() -> None:
+        async with line.turn():
+            pass
+
+    async with line.turn():
+        waiting = [asyncio.ensure_future(take()) for _ in range(4)]
+        await asyncio.sleep(0)
+        if not handed_over:
+            for each in waiting[:3]:
+                each.cancel()
+    # None of them has had the time to leave the line.
+    for each in waiting[:3]:
+        each.cancel()
+    async with asyncio.timeout(10):
+        await waiting[3]
+        async with line.turn():
+            pass
+    assert [each.cancelled() for each in waiting] == [True, True, True, False]
+
+
 async def test_a_failed_transaction_stores_nothing(database: Database) -> None:
     with pytest.raises(RuntimeError, match="half-way"):  # noqa: PT012
         async with database.transaction() as session:

@@ -34,12 +34,12 @@ def packs(batch: Sequence[Example], budget: int) -> Iterable[Pack]:
     """Cut a batch into packs of at most ``budget`` tokens (a longer row is a pack of its own)."""
     ordered = sorted(batch, key=lambda example: example.ids)
     group: list[Example] = []
-    size = 0
     for example in ordered:
-        if group and size + len(example.ids) > budget:
+        wanted = [*group, example]
+        # A row that begins otherwise takes from all before it what they share.
+        if group and sum(len(each.ids) for each in wanted) - common_prefix(wanted) * len(group) > budget:
             yield pack(group)
-            group, size = [], 0
-        size += len(example.ids) - (common_prefix([group[0], example]) if group else 0)
+            group = []
         group.append(example)
     if group:
         yield pack(group)

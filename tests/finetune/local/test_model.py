@@ -174,6 +174,16 @@ def test_rows_of_any_length_make_few_shapes(tmp_path: Path) -> None:
     assert met[-1] - met[29] < 80
 
 
+def test_no_pack_of_several_rows_is_larger_than_its_budget() -> None:
+    from finetune.providers.local.packing import packs
+
+    common = list(range(1, 321))
+    rows = [examples.Example([*common, *[key] * 80], [False] * 330 + [True] * 70) for key in (400, 401, 402)]
+    other = examples.Example([900] * 400, [False] * 330 + [True] * 70)
+    found = list(packs([*rows, other], 1024))
+    assert [(len(pack.ids), pack.prefix) for pack in found] == [(576, 320), (416, 0)]
+
+
 def test_dropout_takes_its_share_and_keeps_the_scale(tmp_path: Path) -> None:
     """The adapter's part of an output, over many masks, is on average what it is without dropout."""
     import torch
