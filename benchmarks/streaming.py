@@ -307,9 +307,9 @@ class Figures:
     """What a case came to."""
 
     staleness: float
-    # To somebody who does not know the storm, and to somebody who does.
-    bound: Bound
-    knowing: Bound
+    # To somebody who does not know the storm, and to somebody who does; none if they were not asked for.
+    bound: Bound | None
+    knowing: Bound | None
     calls: float
     earned: int
     lost: int
@@ -319,10 +319,9 @@ class Figures:
     first_worst: float
 
 
-def figures(run: Run, seen: list[Seen]) -> Figures:
-    """The figures of a case."""
+def _bounds(run: Run, seen: list[Seen]) -> tuple[Bound, Bound]:
+    """What the limits allow to somebody who does not know the storm, and to somebody who does."""
     spacing = SPACING[run.case.kind]
-    stale = [staleness(each.generated, each.calls) for each in seen]
     answers = [Answer(each.generated, each.shut) for each in seen]
     knowing = bound(answers, spacing, ALL[run.case.kind], FIRST_WORDS)
     waits = Counter(wait for each in seen for _, wait in each.told)
@@ -333,6 +332,14 @@ def figures(run: Run, seen: list[Seen]) -> Figures:
         schedules = [each.generated for each in seen]
         share = refused / (refused + taken)
         least = storm_bound(schedules, spacing, ALL[run.case.kind], FIRST_WORDS, share, shares)
+    return least, knowing
+
+
+def figures(run: Run, seen: list[Seen], *, plain: bool) -> Figures:
+    """The figures of a case; ``plain``: without the bounds."""
+    spacing = SPACING[run.case.kind]
+    stale = [staleness(each.generated, each.calls) for each in seen]
+    least, knowing = (None, None) if plain else _bounds(run, seen)
     first = [each.calls[0][0] - each.generated[0] for each in seen]
     return Figures(
         staleness=sum(total for total, _ in stale) / max(1, sum(count for _, count in stale)),
@@ -366,6 +373,9 @@ async def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=list(SPACING), default=list(SPACING))
     parser.add_argument("--storms", type=float, nargs="+", default=[0.0, 0.3])
     parser.add_argument("--seconds", type=int, default=60, help="that every answer takes")
+    parser.add_argument(
+        "--plain", action="store_true", help="without the bounds and the others, which take longer than the runs"
+    )
     arguments = parser.parse_args()
     cases = [
         Case(number, kind, storm, arguments.seconds)
@@ -377,8 +387,8 @@ async def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             run = DiscordRun(case, Path(folder)) if case.kind == "discord" else Run(case, Path(folder))
             seen = await run.play()
-        _show(run, figures(run, seen))
-        if case.kind == "discord":
+        _show(run, figures(run, seen, plain=arguments.plain))
+        if case.kind == "discord" or arguments.plain:
             # Their paces are written for Telegram.
             continue
         for name, policy in POLICIES.items():
@@ -395,12 +405,17 @@ def _show(run: Run, found: Figures) -> None:
     case = run.case
     tokens = case.conversations * case.tokens
     memory = (run.peak_memory - run.idle_memory) / 1e6 / case.conversations
-    ratio, calls = found.staleness / found.bound.staleness, found.calls / found.bound.calls
+    least = calls = ""
+    if found.bound is not None and found.knowing is not None:
+        least = (
+            f" = {found.staleness / found.bound.staleness:4.2f} x the least"
+            f" ({found.bound.staleness:.2f}; knowing the storm {found.knowing.staleness:.2f})"
+        )
+        calls = f" = {found.calls / found.bound.calls:4.2f} x"
     print(
         f"{case.conversations:4} {case.kind:8} {case.storm:4.0%} 429:"
-        f" staleness {found.staleness:5.2f} s = {ratio:4.2f} x the least"
-        f" ({found.bound.staleness:.2f}; knowing the storm {found.knowing.staleness:.2f}),"
-        f" {found.calls:5.1f} calls = {calls:4.2f} x, earned 429 {found.earned},"
+        f" staleness {found.staleness:5.2f} s{least},"
+        f" {found.calls:5.1f} calls{calls}, earned 429 {found.earned},"
         f" last words lost {found.lost}, doubled {found.doubled}, {found.late:.2f} s late at most,"
         f" first words {found.first:.2f} s (worst {found.first_worst:.2f}),"
         f" {run.cpu / tokens * 1000:.3f} CPU s/1000 tokens, {memory:.2f} MB each",

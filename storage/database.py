@@ -225,8 +225,9 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, *, urgent: bool = False) -> AsyncIterator[AsyncSession]:
-        """A session whose changes are all stored at the end, or none of them. ``urgent``: before
-        others that wait for their turn (on SQLite; nobody waits for one on PostgreSQL).
+        """A session whose changes are all stored at the end, or none of them.
+
+        ``urgent``: before others that wait for their turn to write (on SQLite; nobody waits for one on PostgreSQL).
 
         A cancelled task still ends its commit, within :data:`_COMMIT_SECONDS`: whether something was stored must not
         be unclear, but a network that swallows it must hold up nobody.
