@@ -3,6 +3,7 @@
 import asyncio
 
 from bot.chat.content import AnswerState
+from bot.services.feedback import Feedback
 from tests.fakes.model import ModelStandIn
 from tests.services.world import World
 
@@ -242,3 +243,23 @@ async def test_forget_and_export(world: World, model: ModelStandIn) -> None:
     await ann.says("next")
     await world.chats.until(lambda: done(world, 2))
     assert [m["content"] for m in model.requests[-1]["messages"]] == ["next"]
+
+
+async def test_what_every_message_asks_waits_for_nobody_who_writes(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    await ann.says("Should I move house?")
+    await world.chats.until(lambda: done(world))
+    assert world.app is not None
+    app, core, chat = world.app, world.app.core, (ann.place.platform, ann.place.chat)
+    async with core.database.transaction():
+        # On SQLite everybody else who writes has to wait here; each of these once did.
+        async with asyncio.timeout(20):
+            member = await core.access.member(ann.account)
+            assert await app._notices.missed(ann.place) == []
+            await app._notices.adopt(*chat)
+            await app._conversations.adopt(*chat)
+            await app._intake.adopt(*chat)
+            assert await Feedback(core.database).given(ann.place, member, "a question") is None
+            assert await core.trials.chosen(1) is None
+            assert await core.personas.chosen(1) is None
+            assert await core.releases.live() is None
