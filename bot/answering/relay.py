@@ -26,7 +26,7 @@ Buttons = tuple[tuple[Button, ...], ...]
 Shown = Callable[[int, MessageRef], Awaitable[None]]
 
 # A first word waits so long for company; what it waits for its turn then, in a crowd, comes on top of that.
-_FIRST_WAIT = 0.7
+_FIRST_WAIT = 0.8
 # A page is sealed when so much follows that an open mark at its end would have been closed.
 _SLACK = 200
 

@@ -72,7 +72,7 @@ async def test_a_word_that_is_long_in_coming_is_announced() -> None:
     one.relay.grow("Hm")
     await one.clock.run(3)
     assert one.texts == ["", "Hm"]
-    assert one.platform.times() == [0.9, 2.2]
+    assert one.platform.times() == [0.9, 2.3]
 
 
 async def test_thirty_units_are_worth_the_first_message_at_once() -> None:
@@ -86,7 +86,7 @@ async def test_thirty_units_are_worth_the_first_message_at_once() -> None:
     assert one.platform.answers()[0].buttons == STOP
 
 
-@pytest.mark.parametrize(("crowd", "first"), [(False, 0.9), (True, 1.0)])
+@pytest.mark.parametrize(("crowd", "first"), [(False, 0.9), (True, 1.1)])
 async def test_in_a_crowd_a_first_message_waits_for_some_more_words(crowd: bool, first: float) -> None:
     one = Answering(calls=2)
     one.relay.begin("wait")
