@@ -25,7 +25,9 @@ import os
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -307,9 +309,6 @@ class Figures:
     """What a case came to."""
 
     staleness: float
-    # To somebody who does not know the storm, and to somebody who does; none if they were not asked for.
-    bound: Bound | None
-    knowing: Bound | None
     calls: float
     earned: int
     lost: int
@@ -319,11 +318,14 @@ class Figures:
     first_worst: float
 
 
-def _bounds(run: Run, seen: list[Seen]) -> tuple[Bound, Bound]:
+Bounds = tuple[Bound, Bound]
+
+
+def _bounds(kind: str, seen: list[Seen]) -> Bounds:
     """What the limits allow to somebody who does not know the storm, and to somebody who does."""
-    spacing = SPACING[run.case.kind]
+    spacing = SPACING[kind]
     answers = [Answer(each.generated, each.shut) for each in seen]
-    knowing = bound(answers, spacing, ALL[run.case.kind], FIRST_WORDS)
+    knowing = bound(answers, spacing, ALL[kind], FIRST_WORDS)
     waits = Counter(wait for each in seen for _, wait in each.told)
     refused, taken = waits.total(), sum(len(each.calls) for each in seen)
     least = knowing
@@ -331,20 +333,17 @@ def _bounds(run: Run, seen: list[Seen]) -> tuple[Bound, Bound]:
         shares = {wait: count / refused for wait, count in waits.items()}
         schedules = [each.generated for each in seen]
         share = refused / (refused + taken)
-        least = storm_bound(schedules, spacing, ALL[run.case.kind], FIRST_WORDS, share, shares)
+        least = storm_bound(schedules, spacing, ALL[kind], FIRST_WORDS, share, shares)
     return least, knowing
 
 
-def figures(run: Run, seen: list[Seen], *, plain: bool) -> Figures:
-    """The figures of a case; ``plain``: without the bounds."""
+def figures(run: Run, seen: list[Seen]) -> Figures:
+    """The figures of a case."""
     spacing = SPACING[run.case.kind]
     stale = [staleness(each.generated, each.calls) for each in seen]
-    least, knowing = (None, None) if plain else _bounds(run, seen)
     first = [each.calls[0][0] - each.generated[0] for each in seen]
     return Figures(
         staleness=sum(total for total, _ in stale) / max(1, sum(count for _, count in stale)),
-        bound=least,
-        knowing=knowing,
         calls=sum(len(each.calls) for each in seen) / len(seen),
         earned=run.earned,
         lost=sum(each.finals == 0 for each in seen),
@@ -383,38 +382,52 @@ async def main() -> None:
         for number in arguments.conversations
         for storm in arguments.storms
     ]
+    played = []
     for case in cases:
         with tempfile.TemporaryDirectory() as folder:
             run = DiscordRun(case, Path(folder)) if case.kind == "discord" else Run(case, Path(folder))
             seen = await run.play()
-        _show(run, figures(run, seen, plain=arguments.plain))
-        if case.kind == "discord" or arguments.plain:
-            # Their paces are written for Telegram.
-            continue
-        for name, policy in POLICIES.items():
-            group = case.kind == "group"
-            came = play(policy, [each.generated for each in seen], group=group, storm=case.storm, seed=1)
-            print(
-                f"    {name:20} {came.staleness:6.2f} s stale, {came.earned:5} earned 429,"
-                f" {came.lost:3} last words lost, {came.calls:5.1f} calls",
-                flush=True,
-            )
+        played.append((run, seen))
+        _show(run, figures(run, seen))
+    if arguments.plain:
+        return
+    print("\nThe same beside the least, and beside others:", flush=True)
+    # Not before the last run: they would take its processor.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        bounds = [pool.submit(_bounds, run.case.kind, seen) for run, seen in played]
+        for (run, seen), least in zip(played, bounds, strict=True):
+            _show(run, figures(run, seen), least.result())
+            if run.case.kind != "discord":
+                _show_peers(run.case, seen)
 
 
-def _show(run: Run, found: Figures) -> None:
+def _show_peers(case: Case, seen: list[Seen]) -> None:
+    """Their paces are written for Telegram."""
+    for name, policy in POLICIES.items():
+        schedules = [each.generated for each in seen]
+        came = play(policy, schedules, group=case.kind == "group", storm=case.storm, seed=1)
+        print(
+            f"    {name:20} {came.staleness:6.2f} s stale, {came.earned:5} earned 429,"
+            f" {came.lost:3} last words lost, {came.calls:5.1f} calls",
+            flush=True,
+        )
+
+
+def _show(run: Run, found: Figures, bounds: Bounds | None = None) -> None:
     case = run.case
     tokens = case.conversations * case.tokens
     memory = (run.peak_memory - run.idle_memory) / 1e6 / case.conversations
-    least = calls = ""
-    if found.bound is not None and found.knowing is not None:
-        least = (
-            f" = {found.staleness / found.bound.staleness:4.2f} x the least"
-            f" ({found.bound.staleness:.2f}; knowing the storm {found.knowing.staleness:.2f})"
+    beside = calls = ""
+    if bounds is not None:
+        least, knowing = bounds
+        beside = (
+            f" = {found.staleness / least.staleness:4.2f} x the least"
+            f" ({least.staleness:.2f}; knowing the storm {knowing.staleness:.2f})"
         )
-        calls = f" = {found.calls / found.bound.calls:4.2f} x"
+        calls = f" = {found.calls / least.calls:4.2f} x"
     print(
         f"{case.conversations:4} {case.kind:8} {case.storm:4.0%} 429:"
-        f" staleness {found.staleness:5.2f} s{least},"
+        f" staleness {found.staleness:5.2f} s{beside},"
         f" {found.calls:5.1f} calls{calls}, earned 429 {found.earned},"
         f" last words lost {found.lost}, doubled {found.doubled}, {found.late:.2f} s late at most,"
         f" first words {found.first:.2f} s (worst {found.first_worst:.2f}),"

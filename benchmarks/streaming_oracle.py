@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 _FAR = 1e18
-TURNS = 30
+TURNS = 60
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ class Bound:
 
 def bound(answers: list[Answer], spacing: float, per_second: int, first_words: float = math.inf) -> Bound:
     """The bound for answers each in a chat of its own. ``spacing`` in seconds, a multiple of a hundredth."""
-    begin = min(answer.generated[0] for answer in answers)
+    # In this order those that are under way stand together.
+    answers = sorted(answers, key=lambda answer: float(answer.generated[0]))
+    begin = answers[0].generated[0]
     end = max(answer.generated[-1] for answer in answers)
     crowded = len(answers) / spacing > per_second
     # Whoever ends last may have to wait for a whole round of all others.
@@ -59,7 +61,7 @@ def bound(answers: list[Answer], spacing: float, per_second: int, first_words: f
     least = max(1, round(spacing / slot))
     # Nobody would let a chat wait for three rounds of all others.
     most = min(slots, round((3 * spacing + 6 + 3 * len(answers) / per_second + 2 * longest) / slot))
-    paths = _Paths(answers, begin, slots, slot, least, most, first_words)
+    paths = _Paths(answers, begin, slots, slot, least, most, first_words, tail)
     seconds = (np.arange(slots) * slot).astype(int)
 
     def solve(prices: Numbers) -> tuple[float, Numbers]:
@@ -125,6 +127,7 @@ class _Paths:
         least: int,
         most: int,
         first_words: float,
+        tail: float,
     ) -> None:
         self._slots, self._slot, self._least, self._most = slots, slot, least, most
         edges = begin + np.arange(slots + 1) * slot
@@ -144,38 +147,55 @@ class _Paths:
             for start, stop in answer.shut:
                 # Only slots that lie wholly within are shut.
                 allowed &= ~((edges[:-1] >= start) & (edges[1:] <= stop))
-            self._open[row] = allowed
+            # A call before the first token shows nobody anything.
+            self._open[row] = allowed & (self._count[row, 1:] > 0)
             by = answer.generated[0] + first_words
             for start, stop in sorted(answer.shut):
                 by = stop + first_words if start < by else by
             self._first_by[row] = by - begin
             self._last[row] = self._count[row, 1:] >= len(answer.generated)
+        # Of each slot the rows of which some are under way, from their first token to the last moment for their end.
+        self._first = (self._count[:, 1:] > 0).argmax(axis=1).astype(np.int32)
+        until = self._last.argmax(axis=1) + round(tail / slot)
+        here = (np.arange(slots) >= self._first[:, None]) & (np.arange(slots) <= until[:, None])
+        some = here.any(axis=0)
+        lows = np.where(some, here.argmax(axis=0), 0)
+        highs = np.where(some, len(answers) - here[::-1].argmax(axis=0), 0)
+        self._under_way = [slice(low, high) for low, high in zip(lows.tolist(), highs.tolist(), strict=True)]
 
     def cheapest(self, prices: Numbers) -> tuple[float, Numbers]:
         """Characters times seconds (prices included), and how many calls fall into each slot."""
         rows = len(self._count)
         value = np.full((rows, self._slots), _FAR)
         came = np.full((rows, self._slots), -1, dtype=np.int32)
+        # What a call costs after one in an earlier slot is now * count now - sum now, which all earlier slots share,
+        # and the value there + the sum there - now * the count there.
+        there = np.full((rows, self._slots), _FAR)
+        room = np.empty(rows * self._most)
+        reach = self._first.copy()
         for at in range(self._slots):
+            some = self._under_way[at]
             now = self._times[at]
-            before, moments = self._count[:, at], self._sum[:, at]
+            waited = now * self._count[some, at] - self._sum[some, at]
             # The first call of an answer: everything up to now was waiting.
-            cost = np.where(now <= self._first_by, now * before - moments, _FAR)
-            origin = np.full(rows, -1, dtype=np.int32)
-            if at >= self._least:
-                low = max(0, at - self._most)
-                high = at - self._least + 1
-                shown = self._count[:, low + 1 : high + 1]
-                waits = now * np.maximum(0.0, before[:, None] - shown) - np.maximum(
-                    0.0, moments[:, None] - self._sum[:, low + 1 : high + 1]
-                )
-                total = value[:, low:high] + np.where(before[:, None] >= shown, waits, 0.0)
+            cost = np.where(now <= self._first_by[some], waited, _FAR)
+            origin = np.full(len(cost), -1, dtype=np.int32)
+            high = at - self._least + 1
+            if high > 0 and len(cost):
+                # As time passes a later slot only becomes better beside an earlier one: none before it is looked at.
+                low = min(high - 1, max(0, at - self._most, int(reach[some].min())))
+                total = room[: len(cost) * (high - low)].reshape(len(cost), high - low)
+                np.multiply(self._count[some, low + 1 : high + 1], -now, out=total)
+                total += there[some, low:high]
                 pick = total.argmin(axis=1)
-                cheaper = total[np.arange(rows), pick]
-                origin = np.where(cheaper < cost, (pick + low).astype(np.int32), origin)
+                cheaper = total[np.arange(len(cost)), pick] + waited
+                pick = (pick + low).astype(np.int32)
+                reach[some] = np.where(cheaper < _FAR / 2, pick, self._first[some])
+                origin = np.where(cheaper < cost, pick, origin)
                 cost = np.minimum(cost, cheaper)
-            value[:, at] = np.where(self._open[:, at], cost + prices[at], _FAR)
-            came[:, at] = origin
+            value[some, at] = np.where(self._open[some, at], cost + prices[at], _FAR)
+            there[some, at] = value[some, at] + self._sum[some, at + 1]
+            came[some, at] = origin
         ends = np.where(self._last, value, _FAR)
         last = ends.argmin(axis=1)
         calls = np.zeros(self._slots)
