@@ -76,6 +76,8 @@ from storage.tables import Job, OutboxRow
 log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 8.0
+# Of these, so many for presses that are at work; then answers under way need theirs for a last edit.
+_QUIET_SECONDS = 2.0
 # No upload takes longer: what is older belongs to a process that died.
 _UPLOAD_SECONDS = 86_400.0
 
@@ -326,7 +328,9 @@ class App:
         def left() -> float:
             return max(0.1, until - loop.time())
 
-        await asyncio.gather(*(platform.quiet() for platform in self._platforms.values()))
+        quiet = [asyncio.ensure_future(platform.quiet()) for platform in self._platforms.values()]
+        if quiet:
+            await asyncio.wait(quiet, timeout=_QUIET_SECONDS)
         # Answers under way get their last edit while commands under way get their reply.
         await asyncio.gather(self._intake.close(left()), self._conversations.close(left()))
         if self.hooks is not None:
@@ -336,7 +340,8 @@ class App:
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self._notices.drain(left())
         await self.courier.close(left())
-        await asyncio.gather(*(platform.stop() for platform in self._platforms.values()))
+        await _ended(quiet, 0.0)
+        await _ended([asyncio.ensure_future(platform.stop()) for platform in self._platforms.values()], left())
         await self._give_back()
         await self.core.close()
 
@@ -369,3 +374,15 @@ class App:
             await money.arrived(session, row, ref)
         elif row.subject == approvals.ASKED:
             await approvals.arrived(session, row, ref)
+
+
+async def _ended(tasks: Sequence[asyncio.Future[None]], seconds: float) -> None:
+    """Wait for so long, cut off what is not over then. What fails is told, and holds nothing up."""
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
+        task.cancel()
+    for found in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(found, Exception):
+            log.warning("a platform was not stopped as it should be (%s)", type(found).__name__)

@@ -352,7 +352,15 @@ class Courier:
                 await self._pause(post, wait)
                 continue
             lane, show = turn
-            call = show.take()
+            try:
+                call = show.take()
+            except Exception as error:
+                # A text that cannot be made into a message is its answer's trouble, and nobody else's.
+                log.warning("what was to be shown could not be made: %s", type(error).__name__)
+                show.fail(error)
+                lane.shows = [each for each in lane.shows if not each.over]
+                self._back_off(lane)
+                continue
             if call is None:
                 continue
             post.budget.begin(now)

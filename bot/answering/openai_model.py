@@ -4,8 +4,10 @@ The SDK sends the request, over aiohttp as it recommends for many answers at onc
 typed chunks are not used: making one takes three times as long as everything else that is done with a token.
 """
 
+import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -43,7 +45,7 @@ class OpenAIModel:
         arguments: dict[str, Any] = {name: value for name, value in sampling.items() if name in _SDK_ARGUMENTS}
         extra = sampling.get("extra_body")
         messages: list[Any] = [{"role": said.role, "content": said.content} for said in prompt]
-        finished = False
+        finished, halves = False, _Halves()
         try:
             async with (
                 self._client.chat.completions.with_streaming_response.create(
@@ -63,7 +65,7 @@ class OpenAIModel:
                     piece = _piece(data)
                     if piece is not None:
                         finished = finished or piece.finish is not None
-                        yield piece
+                        yield halves.joined(piece)
         except openai.APIError as error:
             raise ModelError(_code(error), _pause(error)) from error
         except EventTooLong as error:
@@ -100,11 +102,39 @@ def _http_client(base_url: str) -> Any:
     return DefaultAioHttpClient(verify=not plain, trust_env=not plain, follow_redirects=not plain)
 
 
+class _Halves:
+    """Some servers cut between the two halves of a character beyond the 65,536 first, and send each by itself."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def joined(self, piece: Piece) -> Piece:
+        """The piece with whole characters; a first half at its end waits for the next one."""
+        if not self._held and piece.text.isascii() and piece.thought.isascii():
+            return piece
+        text, self._held = self._held + piece.text, ""
+        if piece.finish is None and "\ud800" <= text[-1:] <= "\udbff":
+            text, self._held = text[:-1], text[-1:]
+        return replace(piece, text=_whole(text), thought=_whole(piece.thought))
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _loaded(data: bytes) -> object:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        # It takes no half of a character, which the other one does.
+        return json.loads(data)
+
+
 def _piece(data: bytes) -> Piece | None:
     """What one event says. Raises :class:`ModelError` for an error in the middle of a stream."""
     try:
-        chunk = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
+        chunk = _loaded(data)
+    except ValueError as error:
         raise ModelError("broken") from error
     if not isinstance(chunk, dict):
         raise ModelError("broken")
@@ -116,10 +146,20 @@ def _piece(data: bytes) -> Piece | None:
     if not choices or not isinstance(choices[0], dict):
         return Piece(prompt_tokens=tokens[0], completion_tokens=tokens[1]) if tokens != (None, None) else None
     choice = choices[0]
-    delta = choice.get("delta") or {}
-    text = delta.get("content")
-    thought = next((delta[name] for name in _THOUGHTS if isinstance(delta.get(name), str)), "")
-    return Piece(text if isinstance(text, str) else "", choice.get("finish_reason"), *tokens, thought)
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        delta = {}
+    thought = next((delta[name] for name in _THOUGHTS if isinstance(delta.get(name), str) and delta[name]), "")
+    finish = choice.get("finish_reason")
+    return Piece(_text(delta.get("content")), finish if isinstance(finish, str) and finish else None, *tokens, thought)
+
+
+def _text(content: object) -> str:
+    """What is said: a text, or a list of parts of which some are text."""
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
 
 
 def _stream_error(error: object) -> str:

@@ -14,16 +14,19 @@ from functools import cached_property
 
 import regex
 
-from bot.answering.outline import Fence, Outline, outline
+from bot.answering.outline import Fence, Outline, Table, outline
 
 Fits = Callable[[str], bool]
 
 _LINE = re.compile(r"\n+")
-_SENTENCE = re.compile(r"[。！？!?；;…]+[”’\"')）】]*\s*|\.[”’\"')]*\s+")
-_WORD = re.compile(r"\s+|[，、,]")
+_SENTENCE = re.compile(r"[。！？；…]+[”’\"')）】]*\s*|[.!?;]+[”’\"')]*\s+")
+_WORD = re.compile(r"\s+|[，、]|,(?!\d)")
+# Lines of a quote in which nothing stands.
+_QUOTE_ENDS = re.compile(r"(?:\n[ \t>]*)+$")
 _GRAPHEME = regex.compile(r"\X")
 # A break in the first half would leave a page nearly empty: the next kind of break is looked for instead.
 _LEAST = 0.5
+_TAB = 4
 
 
 def units(text: str) -> int:
@@ -53,7 +56,8 @@ def cut(text: str, most: int, fits: Fits) -> Cut | None:
         found = seen.at(position, text)
         if fits(found.page) and len(found.rest) < len(text):
             return found
-    position = max(longest, 1)
+    # A single character, as people see it, that is longer than a page.
+    position = longest or max(1, min(most // 2, len(text)))
     return Cut(text[:position], text[position:])
 
 
@@ -93,7 +97,9 @@ class _Text:
             ends = [match.end() for match in kind.finditer(self.text, 0, longest)]
             yield from (at for at in reversed(ends) if least < at and not self.outline.holds(at))
         yield from (at for at in reversed(self._up_to(longest)) if not self.outline.holds(at))
-        # A link longer than a page: nothing better than to cut it.
+        # Marked words or a link longer than a page: nothing better than to cut it, the former between two words.
+        ends = [match.end() for match in _WORD.finditer(self.text, 0, longest)]
+        yield from (at for at in reversed(ends) if least < at)
         yield from reversed(self._up_to(longest)[-1:])
 
     def _up_to(self, longest: int) -> list[int]:
@@ -107,8 +113,14 @@ class _Text:
             return Cut(_closed(page, fence), _begun(rest, fence))
         table = self.outline.table_at(position)
         if table is not None:
-            return Cut(page.rstrip(), self.text[table.begin : table.body] + rest)
-        return Cut(page.rstrip(), rest.lstrip("\n") if page.endswith("\n") else rest.lstrip())
+            return Cut(_QUOTE_ENDS.sub("", page).rstrip(), _headed(self.text[table.begin : table.body], rest, table))
+        blanks = page[page.rfind("\n") + 1 :]
+        if blanks.strip():
+            return Cut(page.rstrip(), rest.lstrip())
+        rest = (blanks + rest).lstrip("\n")
+        if any(begin < position < end for begin, end in self.outline.indented):
+            return Cut(page.rstrip(), rest)
+        return Cut(page.rstrip(), _outdented(rest, len(rest) - len(rest.lstrip(" "))))
 
 
 def _closed(page: str, fence: Fence) -> str:
@@ -116,4 +128,29 @@ def _closed(page: str, fence: Fence) -> str:
 
 
 def _begun(rest: str, fence: Fence) -> str:
-    return f"{fence.indent}{fence.marker}{fence.info}\n{rest.removeprefix(chr(10))}"
+    lines = _outdented(rest.removeprefix("\n"), fence.width)
+    return f"{fence.lead}{fence.marker}{fence.info}\n{lines}"
+
+
+def _headed(head: str, rest: str, table: Table) -> str:
+    """The rows of a table that go on, under its head."""
+    lines = [line.strip(" \t>") for line in head.rstrip(" \t>\n").split("\n")]
+    begun = "".join(f"{table.lead}{line}\n" for line in lines)
+    rows = rest.lstrip(" \t>" if ">" in table.lead else " \t")
+    return begun + table.lead + _outdented(rows, table.width)
+
+
+def _outdented(text: str, width: int) -> str:
+    """The text without so many columns before its first lines, up to one that is less far in: what belonged to an item
+    is not further in than before when the item's mark stands on the page before.
+    """
+    if width == 0:
+        return text
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        whole = line.expandtabs(_TAB) if line[:1] == "\t" or "\t" in line[:width] else line
+        far = len(whole) - len(whole.lstrip(" "))
+        if number and whole.strip() and far < width:
+            break
+        lines[number] = whole[min(far, width) :]
+    return "\n".join(lines)

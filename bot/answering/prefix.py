@@ -11,7 +11,8 @@ _TABLE_END = re.compile(r"(?:^|\n)(?P<table>(?:[ \t]*\|[^\n]*\n)*[ \t]*\|[^\n]*)
 _UNDERLINE = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 # `[label](https://…` and `[label`: the address must not be read before it is whole.
 _LINK_OPEN = re.compile(r"!?\[(?P<label>[^\[\]\n]*)(?:\](?:\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\([^()\s]*)?)?)?$")
-_TOKEN = re.compile(r"\\.|(?P<ticks>`+)|(?P<mark>\*{1,3}|_{1,3}|~~?)")
+# What marks something in an address marks nothing.
+_TOKEN = re.compile(r"\\.|https?://[^\s<>*~`]+|(?P<ticks>`+)|(?P<mark>\*{1,3}|_{1,3}|~~?)")
 # An item's star, or one between blanks, marks nothing.
 _BULLET = re.compile(r"^[ \t>]*(?:[*+-]|\d+[.)])(?:\s|$)")
 
@@ -25,7 +26,8 @@ def completed(text: str) -> str:
     if fence is not None and not fence.closed:
         return f"{text.rstrip(chr(10))}\n{fence.indent}{fence.marker}"
     text = _without_open_table(text)
-    begin = _last_block(text)
+    # (A blank line in a code block that has ended begins nothing.)
+    begin = max(_last_block(text), max((fence.end for fence in seen.fences), default=0))
     return text[:begin] + _closed(_without_open_link(text[begin:]))
 
 

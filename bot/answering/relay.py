@@ -308,6 +308,9 @@ class Relay:
 
     def fail(self, error: Exception) -> bool:
         """See :class:`bot.answering.courier.Show`."""
+        if not isinstance(error, PlatformError):
+            self._end(Refused(type(error).__name__))
+            return False
         assert self._bringing is not None
         number, content = self._bringing
         page, done = self._pages[number], content.state is AnswerState.DONE
@@ -323,7 +326,7 @@ class Relay:
                 return True
             self._doubt = error
         elif not isinstance(error, Refused) or (done and self._last is not None):
-            self._end(error if isinstance(error, PlatformError) else Refused(type(error).__name__))
+            self._end(error)
             return False
         else:
             log.warning("a preview of an answer was refused")

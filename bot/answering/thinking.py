@@ -1,8 +1,12 @@
 """Tells what a model says to itself (``<think>…</think>`` before its answer) from the answer."""
 
+import re
+
 from bot.answering.model import Piece
 
 _OPEN, _CLOSE = "<think>", "</think>"
+# Some templates begin the thought themselves, so that the answer holds its end only: on a line of its own.
+_UNOPENED = re.compile(r"(?:^|\n)[ \t]*</think>[ \t]*\n")
 
 
 class Thinking:
@@ -36,6 +40,13 @@ class Thinking:
         cut = len(self._held) - kept
         thought, self._held = self._held[:cut], self._held[cut:]
         return piece.thought + thought, ""
+
+    def unopened(self, text: str) -> tuple[str, str] | None:
+        """What of all that was said was thought and what was not, if it holds the end of a thought without its
+        beginning.
+        """
+        found = None if _OPEN in text else _UNOPENED.search(text)
+        return None if found is None else (text[: found.start()], text[found.end() :].lstrip())
 
     def end(self) -> str:
         """What is still held when the answer ends: it was said, not thought, if no mark made it a thought."""

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 # So many processes may end while they handle an event before it is held to be the reason.
 _MOST_ATTEMPTS = 20
+# What this process has survived is remembered of so many events.
+_MOST_SURVIVED = 1000
 # How long whoever pressed waits for another process's word, and how often it is looked for; in seconds.
 _PATIENCE, _LOOK_AGAIN = 8.0, 0.5
 
@@ -120,6 +122,9 @@ class Intake:
         self._in_hand.pop(key, None)
         if task.cancelled() or task.exception() is not None:
             self._survived[key] += 1
+            while len(self._survived) > _MOST_SURVIVED:
+                # Others have ended the oldest long ago.
+                del self._survived[next(iter(self._survived))]
         else:
             self._survived.pop(key, None)
 

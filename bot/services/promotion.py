@@ -48,6 +48,8 @@ class Settled(StrEnum):
     MOVED = "moved"
     ASKED = "asked"
     STAYS = "stays"
+    # Something else was decided since.
+    OVERTAKEN = "overtaken"
 
 
 class Promotion:
@@ -104,10 +106,14 @@ class Promotion:
         ``outcome`` (:class:`Settled`), as plain data.
         """
         done = []
+        overtaken = await releases.overtaken(session, model.id)
         for wish in await releases.awaiting(session, model.id):
             outcome = await self._settled(session, model, wish)
-            done.append({"alias": wish.alias, "person": wish.person_id, "outcome": outcome.value})
-        return done
+            done.append((wish, outcome))
+        done += [(wish, Settled.OVERTAKEN) for wish in overtaken]
+        return [
+            {"alias": wish.alias, "person": wish.person_id, "outcome": outcome.value} for wish, outcome in done
+        ]
 
     async def _settled(self, session: AsyncSession, model: TunedModel, wish: Release) -> Settled:
         try:

@@ -40,6 +40,9 @@ FIRST_WORD_GIVEN_UP = 120.0
 BUSY_WAITS = (2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
 _LONGEST_BUSY_WAIT = 60.0
 _LOOK_FOR_REPEATS_EVERY = 200  # characters
+_A_MARK_AND_MORE = 40  # characters
+# Why an answer ended that its model had not ended.
+_ENDED_EARLY = ("length", "content_filter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ class Reply:
         self._length = self._looked_at = 0
         self._last = Piece()
         self._thinking = Thinking()
+        # The end of what was said.
+        self._recent = ""
         self._answer: Turn | None = None
         self._relay: Relay | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -291,8 +296,8 @@ class Reply:
                     break
         if held := self._thinking.end():
             self._speak(held, relay)
-        if self._last.finish == "length":
-            self._notes.append(self._t("talk.length"))
+        if self._last.finish in _ENDED_EARLY:
+            self._notes.append(self._t(f"talk.{self._last.finish}"))
         if not "".join(self._text).strip():
             self._notes.append(self._t("talk.empty"))
 
@@ -375,6 +380,9 @@ class Reply:
                 relay.think(thought)
         if said:
             self._speak(said, relay)
+            self._recent = (self._recent + said)[-_A_MARK_AND_MORE - len(said) :]
+            if "</think>" in self._recent:
+                self._think_again(relay)
         if self._length - self._looked_at < _LOOK_FOR_REPEATS_EVERY:
             return False
         self._looked_at = self._length
@@ -384,6 +392,20 @@ class Reply:
         self._text.append(said)
         self._length += len(said)
         relay.grow(said)
+
+    def _think_again(self, relay: Relay) -> None:
+        """What was taken for the answer may have been a thought whose beginning was not sent."""
+        text = "".join(self._text)
+        parts = self._thinking.unopened(text)
+        if parts is None:
+            return
+        thought, said = parts
+        self._text[:], self._length, self._looked_at, self._recent = [], 0, 0, ""
+        relay.drop(len(text))
+        if self._means.thoughts:
+            relay.think(thought)
+        if said:
+            self._speak(said, relay)
 
     def _repeats_itself(self, relay: Relay) -> bool:
         text = "".join(self._text)

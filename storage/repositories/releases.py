@@ -1,7 +1,8 @@
 """The log of what people talked to, and the promotions that wait for a second person."""
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from storage.clock import now
 from storage.repositories.models import LIVE
@@ -49,6 +50,21 @@ async def awaiting(session: AsyncSession, model_id: int) -> list[Release]:
     """Of each name the wish that it moves to a model, if nothing came after it."""
     newest = select(func.max(Release.id)).group_by(Release.alias)
     wishes = select(Release).where(Release.id.in_(newest), Release.action == AWAITED, Release.model_id == model_id)
+    return list(await session.scalars(wishes.order_by(Release.id)))
+
+
+async def overtaken(session: AsyncSession, model_id: int) -> list[Release]:
+    """Of each name the wish that it moves to a model, if that was neither done nor taken back and something else was
+    decided after it.
+    """
+    later = aliased(Release)
+    after = (later.alias == Release.alias) & (later.id > Release.id)
+    over = (later.model_id == model_id) & later.action.in_((PROMOTED, ASKED, AWAITED, WITHDRAWN, LAPSED))
+    wishes = (
+        select(Release)
+        .where(Release.action == AWAITED, Release.model_id == model_id)
+        .where(exists().where(after), ~exists().where(after & over))
+    )
     return list(await session.scalars(wishes.order_by(Release.id)))
 
 

@@ -154,3 +154,66 @@ def test_any_markdown_comes_to_an_end_in_pages_that_fit(text: str, limit: int) -
     for page in pages(text, limit)[:-1]:
         assert units(page) <= limit
         assert page
+
+
+def test_a_fence_within_a_quote_goes_on_as_a_quote() -> None:
+    text = "> ```py\n" + "> x = 1\n" * 12 + "> ```\n\nAfter **bold** words.\n"
+    first, second, third = pages(text, 70)
+    assert first == "> ```py\n" + "> x = 1\n" * 7 + "> ```"
+    assert second == "> ```py\n" + "> x = 1\n" * 5 + "> ```"
+    assert third == "After **bold** words.\n"
+
+
+@pytest.mark.parametrize("before", ["1. First:\n\n    ", "10. ", "1. S\n   - a:\n     "])
+def test_a_fence_far_within_an_item_goes_on_as_code(before: str) -> None:
+    column = len(before) - before.rfind("\n") - 1
+    blanks = " " * column
+    text = f"{before}```python\n" + f"{blanks}x = 1\n" * 12 + f"{blanks}```\n\n{blanks}And more.\n"
+    first, *more = pages(text, 100)
+    assert outline(first).fences[0].closed
+    assert more[0].startswith("```python\nx = 1\nx = 1\n")
+    assert "\n".join(more).count("```") == 2 * len([page for page in more if "x = 1" in page])
+    # What follows in the item is a paragraph, not code for standing far in.
+    assert more[-1].rstrip().endswith("\nAnd more.")
+    assert not outline(more[-1]).indented
+
+
+def test_items_of_an_item_stay_beside_each_other() -> None:
+    text = "- A\n" + "".join(f"  - sub {number}\n" for number in range(9)) + "- B\n"
+    first, second = pages(text, 60)
+    assert first.endswith("\n  - sub 4")
+    assert second == "- sub 5\n- sub 6\n- sub 7\n- sub 8\n- B\n"
+
+
+@pytest.mark.parametrize("lead", ["   ", "> "])
+def test_a_table_within_something_goes_on_under_its_head(lead: str) -> None:
+    text = f"1. T:\n\n{lead}| a | b |\n{lead}|---|---|\n" + "".join(f"{lead}| {n} | v{n} |\n" for n in range(20))
+    found = pages(text, 120)
+    assert len(found) > 2
+    for page in found[1:]:
+        lines = page.rstrip().split("\n")
+        assert lines[:2] == [f"{lead}| a | b |", f"{lead}|---|---|"]
+        assert all(line.startswith(f"{lead}| ") for line in lines[2:])
+    assert [line for page in found for line in page.split("\n") if "| v" in line] == [
+        f"{lead}| {n} | v{n} |" for n in range(20)
+    ]
+
+
+def test_code_that_no_fence_marks_goes_on_as_code() -> None:
+    text = "Text\n\n" + "    x = 1\n" * 20
+    assert pages(text, 80)[1].startswith("    x = 1\n    x = 1")
+
+
+def test_an_address_is_not_torn_apart() -> None:
+    address = "https://example.com/search?q=abc&lang=en;page=2,3&more=yes"
+    for size in range(40, 90):
+        assert sum(address in page for page in pages("word " * (size // 5) + address + " end", 90)) == 1
+
+
+def test_marked_words_are_kept_however_much_is_marked_in_them() -> None:
+    marked = "**" + " ".join(f"`a{number}`" for number in range(20)) + "**"
+    assert pages("word " * 12 + marked + " end", 150)[1].startswith(marked)
+
+
+def test_one_character_longer_than_a_page_is_few_pages() -> None:
+    assert len(pages("e" + "\u0301" * 150, 40)) <= 8

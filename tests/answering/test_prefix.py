@@ -37,6 +37,11 @@ CASES = [
     (r"an escaped \*star", r"an escaped \*star"),
     ("**one**\n\n**two", "**one**\n\n**two**"),
     ("- **a\n- b", "- **a\n- b"),
+    # What stands in a code block that has ended begins nothing.
+    ("```python\n# c\nx = 1\n```\nNow **bo", "```python\n# c\nx = 1\n```\nNow **bo**"),
+    ("```\na\n\nb\n```\nNext words", "```\na\n\nb\n```\nNext words"),
+    ("see https://x.org/_foo bar", "see https://x.org/_foo bar"),
+    ("see **https://x.org/a_b", "see **https://x.org/a_b**"),
 ]
 
 

@@ -329,6 +329,18 @@ async def test_a_tap_during_the_test_can_be_taken_back(world: World, model: Mode
     await world.chats.until(lambda: "everybody talks to teller (v1)" in world.chats.text())
 
 
+async def test_a_tap_during_the_test_that_something_else_overtook_is_told(world: World, model: ModelStandIn) -> None:
+    ann = await tapped_too_soon(world, model)
+    await ann.says("/promote v1 --canary 10% because we are curious")
+    await world.chats.until(lambda: "10 %" in world.chats.text())
+    assert model.silent is not None
+    model.silent.set()
+    await world.chats.until(lambda: world.titles("passed its gates"), 60)
+    card = card_with(world, "passed its gates")
+    assert card is not None
+    assert "something else was decided since, so nothing changes. To do it now: /promote v1" in str(card.blocks)
+
+
 async def test_a_tap_of_somebody_who_may_no_more_moves_nothing(world: World, model: ModelStandIn) -> None:
     model.silent = asyncio.Event()
     ann = await trained(world)

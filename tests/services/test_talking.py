@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from bot.chat.content import AnswerState
 from bot.services.feedback import Feedback
 from tests.fakes.model import ModelStandIn
@@ -162,6 +164,25 @@ async def test_a_kill_in_the_middle_keeps_the_part_and_says_so(world: World, mod
     model.hold.set()
     await ann.presses("Answer again")
     await world.chats.until(lambda: last_words(world) == "The tea leaves settle." and done(world, 2))
+
+
+async def test_a_platform_that_does_not_stop_holds_up_no_last_word(
+    world: World, model: ModelStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.app._QUIET_SECONDS", 0.1)
+    monkeypatch.setattr("bot.app._STOP_SECONDS", 1.0)
+    ann = await world.owner()
+    model.hold = asyncio.Event()
+    await ann.says("Tell me everything")
+    await world.chats.until(lambda: last_words(world).startswith("The tea leaves"))
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    assert world.platform is not None
+    world.platform.quiet = world.platform.stop = never  # type: ignore[method-assign]
+    await asyncio.wait_for(world.stop(), 10)
+    assert "Interrupted" in world.chats.answers()[-1].note
 
 
 async def test_a_question_that_waited_at_the_kill_is_answered_after_it(world: World, model: ModelStandIn) -> None:

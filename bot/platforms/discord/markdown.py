@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from bot.chat.content import Answer, AnswerState
 from bot.chat.platform import Extent
+from bot.platforms.markdown import aligned
 
 MOST_CONTENT = 2000  # "Message contents (up to 2000 characters)"; counted in UTF-16 units to be safe
 ELLIPSIS = "…"
@@ -18,13 +19,13 @@ _MENTION = re.compile(r"<(?=[@#:/]|a:|t:|id:)")
 _LINE_START = re.compile(r"^(\s*)([#>+-]|\d+(?=\.))", re.MULTILINE)
 
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})\s*([^`]*)$")
-_HEADING = re.compile(r"^ {0,3}#{4,6}\s+(.*?)\s*#*\s*$")
+_HEADING = re.compile(r"^ {0,3}#{4,6}\s(.*)$")
 _RULE = re.compile(r"^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$")
 _TASK = re.compile(r"^(\s*(?:[-*+]|\d+\.)\s+)\[([ xX])\]\s+")
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)[^)]*\)")
 _DELIMITER = re.compile(r"^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
-_CELL = re.compile(r"(?<!\\)\|")
-_CODE_SPAN = re.compile(r"(`+)(?:(?!\1).)+?\1", re.DOTALL)
+_TICKS = re.compile(r"`+")
+_BARS = re.compile(r"(?P<spoiler>(?<![\w|\\])\|\|(?=[^\s|])[^|\n]+(?<=[^\s|])\|\|(?![\w|]))|\|{2,}")
 
 
 def units(text: str) -> int:
@@ -157,33 +158,37 @@ def _line(line: str) -> str:
         return "———"
     heading = _HEADING.match(line)
     if heading is not None:
-        line = f"**{heading.group(1)}**" if heading.group(1) else ""
+        title = heading.group(1).strip().rstrip("#").rstrip()
+        line = f"**{title}**" if title else ""
     line = _TASK.sub(lambda match: f"{match.group(1)}{'☐' if match.group(2) == ' ' else '☑'} ", line)
     parts: list[str] = []
     end = 0
-    for span in _CODE_SPAN.finditer(line):
-        parts += [_inline(line[end : span.start()]), span.group()]
-        end = span.end()
+    for begin, stop in _code_spans(line):
+        parts += [_inline(line[end:begin]), line[begin:stop]]
+        end = stop
     return "".join([*parts, _inline(line[end:])])
+
+
+def _code_spans(line: str) -> list[tuple[int, int]]:
+    """From a run of backticks to the next one as long."""
+    runs = [match.span() for match in _TICKS.finditer(line)]
+    spans: list[tuple[int, int]] = []
+    for at, (begin, end) in enumerate(runs):
+        if spans and begin < spans[-1][1]:
+            continue
+        closing = next((run for run in runs[at + 1 :] if run[1] - run[0] == end - begin), None)
+        if closing is not None:
+            spans.append((begin, closing[1]))
+    return spans
 
 
 def _inline(text: str) -> str:
     # What a model writes must not become a mention of somebody.
+    text = _BARS.sub(lambda match: match[0] if match["spoiler"] else r"\|" * len(match[0]), text)
     return _MENTION.sub(r"\\<", _IMAGE.sub(r"[\1](\2)", text))
 
 
 def _table(lines: list[str]) -> str:
-    rows = [[cell.strip().replace("\\|", "|") for cell in _CELL.split(line.strip().strip("|"))] for line in lines]
-    rows.pop(1)
-    columns = max(len(row) for row in rows)
-    rows = [row + [""] * (columns - len(row)) for row in rows]
-    widths = [max(_width(row[column]) for row in rows) for column in range(columns)]
-    shown = [
-        "  ".join(cell + " " * (widths[at] - _width(cell)) for at, cell in enumerate(row)).rstrip() for row in rows
-    ]
-    shown.insert(1, "  ".join("─" * width for width in widths))
-    return fenced("\n".join(shown))
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+    source = "\n".join(lines)
+    rows = aligned(source, "─")
+    return source if rows is None else fenced(rows)

@@ -1,6 +1,7 @@
 """Telegram's errors in our words, in one place, most specific first."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -54,6 +55,11 @@ _BLOCKED = (
 # The request never left: nothing can have been done.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 
+_TOO_MANY = "too many requests"
+_RETRY_AFTER = re.compile(r"retry after (\d+)", re.IGNORECASE)
+# Seconds, where it is not said for how long.
+_UNTOLD_WAIT = 5.0
+
 TOO_LARGE = "request entity too large"
 NOT_MODIFIED = "message is not modified"
 # What the library lets through when an answer is JSON but not an answer.
@@ -70,6 +76,9 @@ def translated(error: Exception) -> PlatformError:
     match error:
         case RetryAfter():
             return Throttled(seconds(error.retry_after))
+        case Forbidden() | BadRequest() if isinstance(error.__cause__, TelegramError):
+            # No answer of Telegram's: somebody on the way let nothing through.
+            return Unavailable(type(error).__name__)
         case ChatMigrated() | Forbidden():
             return Blocked(error.message)
         case BadRequest():
@@ -96,6 +105,10 @@ def _bad_request(error: BadRequest) -> PlatformError:
 
 def _network(error: NetworkError) -> PlatformError:
     cause = error.__cause__
+    if error.message.lower().startswith(_TOO_MANY):
+        # The library reads the wait from the answer's parameters only.
+        told = _RETRY_AFTER.search(error.message)
+        return Throttled(float(told[1]) if told else _UNTOLD_WAIT)
     if isinstance(cause, _NOT_SENT) or _closed(cause):
         return Unavailable(type(cause).__name__)
     if TOO_LARGE in error.message.lower():

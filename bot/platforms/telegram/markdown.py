@@ -1,6 +1,7 @@
 """A model's Markdown as text with entities. Whatever happens, something is shown, and nothing is cut."""
 
 import logging
+from bisect import bisect_left, bisect_right
 from functools import lru_cache
 
 from telegram import MessageEntity
@@ -9,6 +10,7 @@ from telegramify_markdown import RenderConfig, convert, utf16_len
 
 from bot.chat.content import Answer, AnswerState
 from bot.chat.platform import Extent
+from bot.platforms.telegram.guarded import guarded, restored
 from bot.platforms.telegram.styled import (
     ELLIPSIS,
     MOST_ENTITIES,
@@ -23,11 +25,9 @@ from bot.platforms.telegram.styled import (
 
 log = logging.getLogger(__name__)
 
-# The converter drops what looks like HTML (`List<int>`). A private character of the same width stands for `<` while
-# it works, so that code, tables and offsets come out right.
-_LESS_THAN = "\ue0fc"
 # Less of a thought than this says nothing.
 _LEAST_THOUGHT = 40
+_LINE_BREAK = "\n".encode("utf-16-le")
 _QUOTES = (Kind.BLOCKQUOTE, Kind.EXPANDABLE_BLOCKQUOTE)
 
 
@@ -97,16 +97,34 @@ def _converted(source: str) -> tuple[str, tuple[MessageEntity, ...]]:
 # A page is measured before it is shown, and both have to convert it.
 @lru_cache(maxsize=512)
 def _marked(source: str) -> tuple[str, tuple[MessageEntity, ...]]:
-    text, marks = convert(source.replace(_LESS_THAN, "").replace("<", _LESS_THAN), config=_CONFIG)
+    text, marks = convert(guarded(source), config=_CONFIG)
     entities = [
-        MessageEntity(mark.type, mark.offset, mark.length, url=_restored(mark.url), language=_restored(mark.language))
+        MessageEntity(mark.type, mark.offset, mark.length, url=restored(mark.url), language=restored(mark.language))
         for mark in marks
     ]
-    return _restored(text) or "", tuple(_untangled(entities))
+    return _on_lines_of_their_own(restored(text) or "", _untangled(entities))
 
 
-def _restored(text: str | None) -> str | None:
-    return text.replace(_LESS_THAN, "<") if text else None
+def _on_lines_of_their_own(text: str, entities: list[MessageEntity]) -> tuple[str, tuple[MessageEntity, ...]]:
+    """Blocks begin a line: the converter glues the first one of an item to the item's words."""
+    data = text.encode("utf-16-le")
+    blocks = {entity.offset for entity in entities if entity.type in (Kind.PRE, *_QUOTES)}
+    breaks = sorted(at for at in blocks if at and data[2 * at - 2 : 2 * at] != _LINE_BREAK)
+    for at in reversed(breaks):
+        data = data[: 2 * at] + _LINE_BREAK + data[2 * at :]
+    moved = [
+        _with_span(
+            entity,
+            entity.offset + bisect_right(breaks, entity.offset),
+            entity.offset + entity.length + bisect_left(breaks, entity.offset + entity.length),
+        )
+        for entity in entities
+    ]
+    return (data.decode("utf-16-le"), tuple(moved)) if breaks else (text, tuple(entities))
+
+
+def _with_span(entity: MessageEntity, begin: int, end: int) -> MessageEntity:
+    return MessageEntity(entity.type, begin, end - begin, url=entity.url, language=entity.language)
 
 
 def _untangled(entities: list[MessageEntity]) -> list[MessageEntity]:

@@ -66,7 +66,11 @@ def styled(text: str, entities: Iterable[MessageEntity] = ()) -> Styled:
     length = utf16_len(stripped)
     kept = [moved for entity in entities if (moved := _moved(entity, start, length)) is not None]
     ranked = sorted(kept, key=lambda entity: (_RANK[str(entity.type)], entity.offset))[:MOST_ENTITIES]
-    return Styled(stripped, tuple(sorted(ranked, key=lambda entity: (entity.offset, -entity.length))))
+    # Of two that are as long, what may hold the other comes first: a quote of nothing but code holds the code.
+    return Styled(
+        stripped,
+        tuple(sorted(ranked, key=lambda entity: (entity.offset, -entity.length, -_RANK[str(entity.type)]))),
+    )
 
 
 def _moved(entity: MessageEntity, start: int, length: int) -> MessageEntity | None:

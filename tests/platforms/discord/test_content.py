@@ -87,3 +87,21 @@ def test_a_card_is_an_embed_in_the_colour_of_its_tone() -> None:
     assert embed["title"] == "❌ Job\\_7"
     assert embed["color"] == 0xC23B32
     assert embed["description"] == "-# a\n-# b\n\n步数：65\nStep: 78\n\n• x\n\n████████░░░░░░░░ half\n\n█▁\nfalls"
+
+
+@pytest.mark.parametrize("text", ["a" + "`" * 1900 + " b", "a" + " `" * 900, "#### a" + " " * 1800 + "b", "`a" * 900])
+def test_a_line_is_fitted_in_no_time_whatever_it_is(text: str) -> None:
+    # (It took minutes when it was tried from every place; nothing but the run's own time limit judges this.)
+    assert fitted(text)
+
+
+def test_code_spans_end_with_as_many_ticks() -> None:
+    assert fitted("`<@1>` ``a ` <@1>`` <@1> `b") == "`<@1>` ``a ` <@1>`` \\<@1> `b"
+
+
+def test_two_bars_hide_nothing_but_words_in_one_line() -> None:
+    assert fitted("a || b ||c d|| e || f") == "a \\|\\| b ||c d|| e \\|\\| f"
+
+
+def test_a_table_has_its_addresses_and_no_marks() -> None:
+    assert "Docs (https://e.org)  1" in fitted("| [Docs](https://e.org) | **1** |\n|---|---|\n| a | b |")

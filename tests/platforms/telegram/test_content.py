@@ -332,3 +332,58 @@ def test_what_no_button_can_hold_is_shown_as_code() -> None:
     assert pieces(page.text, "pre") == [line.strip()]
     again = page_of(Card("Confirm", (Code(line.strip()),), buttons=((Button("Copy", copy=line.strip()),),)))
     assert len(pieces(again.text, "pre")) == 1
+
+
+CODE = [
+    '```bash\nPS1="\\[\\e[32m\\]\\u \\[\\e[0m\\]"\n```',
+    '```python\nre.sub(r"\\(\\d+\\neq\\)", x) or a || b || c\n```',
+    "```latex\n\\[ \\frac{a}{b} = \\alpha \\] $x^2$\n```",
+    "> ```\n> \\(\\alpha\\)\n> ```",
+]
+
+
+@pytest.mark.parametrize("text", CODE)
+def test_code_is_shown_as_it_was_written(text: str) -> None:
+    inside = text.removeprefix("> ").split("\n")[1].removeprefix("> ")
+    assert pieces(shown(f"See **this**:\n\n{text}\n\nand that."), MessageEntity.PRE) == [inside]
+    assert pieces(shown("It is `\\(\\alpha + \\beta\\)`."), MessageEntity.CODE) == ["\\(\\alpha + \\beta\\)"]
+
+
+def test_two_bars_hide_nothing_but_words_in_one_line() -> None:
+    page = shown("In JS, a || b means or.\n\nA paragraph.\n\nUse c || d, or ||a secret||.")
+    assert page.text == "In JS, a || b means or.\n\nA paragraph.\n\nUse c || d, or a secret."
+    assert pieces(page, MessageEntity.SPOILER) == ["a secret"]
+
+
+def test_a_line_that_names_a_link_is_shown() -> None:
+    text = 'Sources [1]:\n\n[1]: https://e.org/a\n[2]: https://e.org/b "T"\n\n[Alice]: Hello!\n[Bob]: Hi.'
+    assert shown(text).text == text
+
+
+def test_prices_are_no_formulas() -> None:
+    text = "A$, C$, NZ$. $(this).find($el). cp $HOME/$USER costs $5 or 10$."
+    page = shown(text)
+    assert page.text == text
+    assert not page.entities
+    assert pieces(shown("Take $x$ and $\\alpha^2$."), MessageEntity.CODE) == ["x", "α²"]
+
+
+def test_an_escaped_angle_bracket_is_one() -> None:
+    assert shown("List\\<int\\> and a \\< b").text == "List<int> and a < b"
+
+
+def test_a_table_is_code_in_columns_with_its_addresses() -> None:
+    table = "| 名字 | [Docs](https://e.org/x) |\n|---|---|\n| 龙年大吉 || \n| a\\|b | **1** `2\\3` |\n"
+    page = shown(f"Look:\n\n{table}\nand on.")
+    lines = ["名字      Docs (https://e.org/x)", "--------  ----------------------", "龙年大吉", "a|b       1 2\\3"]
+    assert pieces(page, MessageEntity.PRE) == ["\n".join(lines)]
+    assert page.text.endswith("\n\nand on.")
+
+
+def test_a_block_of_an_item_begins_a_line() -> None:
+    page = shown("1. **Install** it:\n   ```sh\n   pip install x\n   ```\n2. **Run** it:\n\n- note\n  > quoted **words**\n")
+    assert page.text.split("\n")[:3] == ["1. Install it:", "pip install x", "2. Run it:"]
+    assert "note\nquoted words" in page.text
+    assert pieces(page, MessageEntity.PRE) == ["pip install x"]
+    assert pieces(page, MessageEntity.BOLD) == ["Install", "Run", "words"]
+    assert pieces(page, MessageEntity.BLOCKQUOTE)[0].strip() == "quoted words"

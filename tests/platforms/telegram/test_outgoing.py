@@ -120,6 +120,9 @@ async def test_what_is_refused_formatted_goes_as_it_was_written(
 
 ERRORS: list[tuple[Trouble, type[PlatformError]]] = [
     (Throttle(17), Throttled),
+    (Failure(429, "Too Many Requests: retry after 17"), Throttled),
+    (HtmlPage(403), Unavailable),
+    (HtmlPage(400), Unavailable),
     (Failure(403, "Forbidden: bot was blocked by the user"), Blocked),
     (Failure(403, "Forbidden: bot was kicked from the supergroup chat"), Blocked),
     (Failure(403, "Forbidden: user is deactivated"), Blocked),
@@ -166,6 +169,14 @@ async def test_an_edit_of_what_is_gone(platform: Running, tg: TelegramStandIn, m
     tg.next("editMessageText", Failure(400, f"Bad Request: {reason}"))
     with pytest.raises(Vanished):
         await platform.edit(MessageRef(HERE, "101"), CARD)
+
+
+async def test_a_pace_that_somebody_on_the_way_sets_is_kept(
+    platform: Running, tg: TelegramStandIn, ming: Person
+) -> None:
+    tg.next("sendMessage", HtmlPage(429))
+    with pytest.raises(Throttled):
+        await platform.send(HERE, CARD, key="k1")
 
 
 async def test_an_edit_of_a_message_that_somebody_deleted(platform: Running, tg: TelegramStandIn, ming: Person) -> None:

@@ -1,0 +1,100 @@
+"""What platforms read alike in a model's Markdown: where its code and its tables stand, and a table as aligned lines."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+
+import pyromark
+
+_OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
+_WORDS = frozenset({"Text", "Code", "InlineHtml"})
+_IN_TABLES = frozenset(
+    {"TableHead", "TableRow", "TableCell", "Link", "Image", "Emphasis", "Strong", "Strikethrough"}
+)
+_BROKEN_FENCE = "`\u200b``"
+_BLANKS = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of a text in UTF-8 bytes. ``before`` stands before it in its line; ``table``: it is one, else code."""
+
+    begin: int
+    end: int
+    before: str
+    table: bool
+
+
+def regions(data: bytes) -> list[Region]:
+    """Code blocks, code spans and tables of a text in UTF-8, in order; none is within another."""
+    found: list[Region] = []
+    for event, place in pyromark.events_with_range(data.decode(), options=_OPTIONS):
+        name, value = _kind(event)
+        kind = _kind(value)[0] if name == "Start" else name
+        begin, end = place["start"], place["end"]
+        if kind in ("Table", "CodeBlock", "Code") and name != "End" and not (found and begin < found[-1].end):
+            before = data[data.rfind(b"\n", 0, begin) + 1 : begin].decode()
+            found.append(Region(begin, end, before, kind == "Table"))
+    return found
+
+
+def aligned(table: str, rule: str) -> str | None:
+    """A table's rows as lines whose columns stand under each other, a line of ``rule`` under its head. None: it is not
+    one table from its first line to its last.
+
+    Cells are as they are read: marks are left out, an address stands behind its label.
+    """
+    rows = _rows(table)
+    if not rows:
+        return None
+    columns = max(len(row) for row in rows)
+    rows = [row + [""] * (columns - len(row)) for row in rows]
+    widths = [max(width(row[column]) for row in rows) for column in range(columns)]
+    lines = [
+        "  ".join(cell + " " * (widths[at] - width(cell)) for at, cell in enumerate(row)).rstrip() for row in rows
+    ]
+    lines.insert(1, "  ".join(rule * each for each in widths))
+    return "\n".join(lines).replace("```", _BROKEN_FENCE)
+
+
+def width(text: str) -> int:
+    """Columns that a text takes where every character has the same width, or two of them."""
+    return sum(
+        2 if unicodedata.east_asian_width(character) in "WF" else 0 if unicodedata.combining(character) else 1
+        for character in text
+    )
+
+
+def _rows(table: str) -> list[list[str]]:
+    rows: list[list[str]] = []
+    tables = 0
+    links: list[tuple[str, int]] = []
+    for event, _ in pyromark.events_with_range(table, options=_OPTIONS):
+        name, value = _kind(event)
+        if name == "Start":
+            kind, fields = _kind(value)
+            if kind == "Table":
+                tables += 1
+            elif kind not in _IN_TABLES or tables != 1:
+                return []
+            elif kind in ("TableHead", "TableRow"):
+                rows.append([])
+            elif kind == "TableCell":
+                rows[-1].append("")
+            elif kind in ("Link", "Image"):
+                links.append((str(fields["dest_url"]), len(rows[-1][-1])))
+        elif name == "End" and _kind(value)[0] in ("Link", "Image"):
+            address, begin = links.pop()
+            label = rows[-1][-1][begin:]
+            rows[-1][-1] += "" if address in (label, f"mailto:{label}") else f" ({address})" if label else address
+        elif name in _WORDS:
+            rows[-1][-1] += value
+    return [[_BLANKS.sub(" ", cell).strip() for cell in row] for row in rows]
+
+
+def _kind(event: Any) -> tuple[str, Any]:
+    if isinstance(event, str):
+        return event, None
+    ((name, value),) = event.items()
+    return str(name), value
