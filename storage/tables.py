@@ -321,7 +321,10 @@ class Turn(Table):
 
 
 class Rating(Table):
-    """What a person thinks of an answer: ``value`` 1 or -1. One of each person and answer."""
+    """What a person thinks of an answer: ``value`` 1 or -1, 0 once it was taken back. One of each person and answer.
+
+    ``event``: the press that changed it last.
+    """
 
     __tablename__ = "ratings"
     __table_args__ = (UniqueConstraint("answer_id", "person_id"),)
@@ -329,11 +332,15 @@ class Rating(Table):
     answer_id: Mapped[int] = mapped_column(ForeignKey("turns.id"))
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
     value: Mapped[int]
+    event: Mapped[str | None]
     created_at: Mapped[datetime]
 
 
 class Suggestion(Table):
-    """A better answer from a person. ``state``: asked (their next message here is it), given, withdrawn."""
+    """A better answer from a person. ``state``: asked (their next message here is it), given, withdrawn.
+
+    ``message``: the one that it came in.
+    """
 
     __tablename__ = "suggestions"
     __table_args__ = (Index("ix_suggestions_person_id_state", "person_id", "state"),)
@@ -343,6 +350,7 @@ class Suggestion(Table):
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
     text: Mapped[str] = mapped_column(LongText)
     state: Mapped[str]
+    message: Mapped[str | None]
     created_at: Mapped[datetime]
 
 

@@ -354,7 +354,7 @@ class Courier:
             lane, show = turn
             try:
                 call = show.take()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, everybody else's words go on
                 # A text that cannot be made into a message is its answer's trouble, and nobody else's.
                 log.warning("what was to be shown could not be made: %s", type(error).__name__)
                 show.fail(error)

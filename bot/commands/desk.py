@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from bot.answering.courier import Courier
 from bot.chat.content import Card, Paragraph, Tone
@@ -91,7 +91,7 @@ class Desk:
         """What happened to a chat or a message, of which nobody awaits a word."""
         try:
             if isinstance(event, Edit):
-                await self._reword(event)
+                await self._reword_question(event)
             elif isinstance(event, Moved):
                 await self._conversations.moved(event.place, event.chat)
             else:
@@ -103,6 +103,14 @@ class Desk:
                 raise
             log.exception("error %s", secrets.token_hex(4))
         await self._handled(event)
+
+    async def _reword_question(self, event: Edit) -> None:
+        """Of a command only what is asked; an edit makes no command of a question, nor another one of a command."""
+        found = self._registry.find(event.text)
+        if found is None:
+            await self._reword(event)
+        elif found[0] is not None and found[0].name == "ask":
+            await self._reword(replace(event, text=found[1]))
 
     async def _handle_message(self, event: Message, *, again: bool) -> None:
         context = await self._context(event, again=again)

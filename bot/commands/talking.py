@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from bot.cards import answer
@@ -49,7 +48,7 @@ class Talking:
 
     async def talk(self, context: Context, event: Message) -> None:
         """Plain text: a better answer where one is awaited, else a question."""
-        suggestion = await self._feedback.given(context.place, context.member, event.text)
+        suggestion = await self._feedback.given(context.place, context.member, event.text, context.ref)
         if suggestion is None:
             await self.ask(context, event.text)
             return
@@ -101,12 +100,12 @@ class Talking:
 
     async def press_continue(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """Go on with an answer that reached its greatest length."""
-        await self._conversations.go_on(context.place, payload["answer"])
+        await self._conversations.go_on(context.place, context.member, payload["answer"])
         return Ack(context.t("talk.going_on"))
 
     async def press_rate(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """Keep what somebody thinks of an answer; a second tap takes it back."""
-        stands = await self._feedback.rate(context.member, payload["answer"], payload["value"])
+        stands = await self._feedback.rate(context.member, payload["answer"], payload["value"], context.event)
         return Ack(context.t({1: "talk.rated_up", -1: "talk.rated_down", 0: "talk.unrated"}[stands]))
 
     async def press_suggest(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
@@ -145,8 +144,6 @@ class Talking:
 
     async def press_forget(self, context: Context, payload: Mapping[str, Any]) -> Ack | None:
         """Delete what a person said and was answered."""
-        with suppress(UserError):
-            await self._conversations.stop(context.place, context.member)
         count = await self._conversations.forget(context.member)
         await context.show(context.ref, Card(context.t("card.forgotten", n=count), rings=False))
         return None

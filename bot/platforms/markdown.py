@@ -1,4 +1,4 @@
-"""What platforms read alike in a model's Markdown: where its code and its tables stand, and a table as aligned lines."""
+"""What platforms read alike in a model's Markdown: where its code and its tables are, and a table as aligned lines."""
 
 import re
 import unicodedata
@@ -9,9 +9,7 @@ import pyromark
 
 _OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
 _WORDS = frozenset({"Text", "Code", "InlineHtml"})
-_IN_TABLES = frozenset(
-    {"TableHead", "TableRow", "TableCell", "Link", "Image", "Emphasis", "Strong", "Strikethrough"}
-)
+_IN_TABLES = frozenset({"TableHead", "TableRow", "TableCell", "Link", "Image", "Emphasis", "Strong", "Strikethrough"})
 _BROKEN_FENCE = "`\u200b``"
 _BLANKS = re.compile(r"\s+")
 
@@ -51,9 +49,7 @@ def aligned(table: str, rule: str) -> str | None:
     columns = max(len(row) for row in rows)
     rows = [row + [""] * (columns - len(row)) for row in rows]
     widths = [max(width(row[column]) for row in rows) for column in range(columns)]
-    lines = [
-        "  ".join(cell + " " * (widths[at] - width(cell)) for at, cell in enumerate(row)).rstrip() for row in rows
-    ]
+    lines = ["  ".join(cell + " " * (widths[at] - width(cell)) for at, cell in enumerate(row)).rstrip() for row in rows]
     lines.insert(1, "  ".join(rule * each for each in widths))
     return "\n".join(lines).replace("```", _BROKEN_FENCE)
 

@@ -6,9 +6,11 @@ date while it grows. A process that dies in the middle leaves an answer that the
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
+from bot.answering.clock import within
 from bot.answering.relay import Relay
 from bot.chat.content import Answer, AnswerState
 from bot.chat.errors import PlatformError, UserError
@@ -26,6 +28,8 @@ from storage.tables import Conversation, Turn
 log = logging.getLogger(__name__)
 
 _LONGEST_QUESTION = 8_000  # characters
+# Seconds that a tap waits for the last word of the answer under which it is.
+_PATIENCE = 3.0
 
 
 class Conversations:
@@ -99,14 +103,16 @@ class Conversations:
 
     async def tidy(self, ref: MessageRef, answer_id: int) -> None:
         """A message still offers to stop an answer that nobody makes any more: let it say how that ended."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             answer = await turns.turn(session, answer_id)
-        if answer is None or answer.state == "answering":
-            return
+        if answer is None or answer.owed or answer.state == "answering":
+            return  # its last word is on its way
         t = translator(answer.language)
-        note = t("talk.below") if answer.message not in (None, ref.id) else t("talk.interrupted")
-        text = answer.text if answer.message in (None, ref.id) and not answer.page else ""
-        await self._bring(answer, ref, text, note, page=0)
+        if answer.message not in (None, ref.id):
+            await self._bring(answer, ref, "", t("talk.below"), page=0)
+            return
+        note = t("talk.interrupted") if answer.state == "interrupted" else ""
+        await self._bring(answer, ref, answer.text, note, page=answer.page or 0)
 
     async def clear(self, place: Place, member: Member) -> int:
         """Begin anew; returns how many turns were in the context."""
@@ -121,19 +127,20 @@ class Conversations:
         async with self._database.transaction() as session:
             last = _last(await turns.last_answer(session, talk), answer_id)
             asked = await turns.questions(session, last)
-            if member.role < Role.LEAD and not any(turn.person_id == member.id for turn in asked):
-                raise UserError("answer_not_yours")
+            _may(member, asked)
             for answer in await turns.answers_to(session, talk.id, last.answer_to):
                 await turns.revise(session, answer.id, state="superseded")
             for turn in asked:
                 await turns.revise(session, turn.id, state="waiting")
         self._begin(talk.id, (talk.platform, talk.chat))
 
-    async def go_on(self, place: Place, answer_id: int) -> None:
+    async def go_on(self, place: Place, member: Member, answer_id: int) -> None:
         """Go on with the last answer, which reached its greatest length. Raises ``UserError``."""
         talk = await self._quiet(place)
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             last = _last(await turns.last_answer(session, talk), answer_id)
+            asked = await turns.questions(session, last)
+        _may(member, asked)
         self._going_on[talk.id] = last
         self._begin(talk.id, (talk.platform, talk.chat))
 
@@ -141,11 +148,16 @@ class Conversations:
         """The conversation of a place in which nothing is being said. Raises ``UserError``."""
         talk = await self._at(place)
         reply = self._replies.get(talk.id)
-        if reply is not None and reply.speaking:
+        if reply is not None and not reply.speaking:
+            # Only its last word and its bookkeeping are left: a quick tap need not be refused.
+            with suppress(TimeoutError):
+                await within(self._means.clock, _PATIENCE, reply.over.wait())
+            reply = self._replies.get(talk.id)
+        if reply is not None:
             raise UserError("still_answering")
-        if self._busy(talk.id):
-            # Its last word is shown and only its bookkeeping is left: a quick tap need not be refused.
-            await asyncio.wait([self._workers[talk.id]])
+        async with self._database.reading() as session:
+            if await turns.waiting(session, talk.id):
+                raise UserError("still_answering")  # another question is about to be answered
         return talk
 
     async def show_last(self, place: Place, key: str) -> None:
@@ -164,6 +176,9 @@ class Conversations:
     async def forget(self, member: Member) -> int:
         """Delete what a person said, was answered, thought of answers and chose about notices."""
         assert member.id is not None
+        for reply in self._replies.values():
+            if reply.asked_by(member.id):
+                reply.stop()
         async with self._database.transaction() as session:
             await feedback.forget(session, member.id)
             await people.forget_choices(session, member.id)
@@ -327,6 +342,7 @@ class Conversations:
                 return
             finally:
                 del self._replies[conversation_id]
+                reply.over.set()
 
     async def _next(self, conversation_id: int) -> Reply | None:
         """What is to be answered now: the rest of an answer that people wish for, else all that waits."""
@@ -349,6 +365,12 @@ def _last(answer: Turn | None, answer_id: int | None) -> Turn:
     if answer_id is not None and answer.id != answer_id:
         raise UserError("answer_not_last")
     return answer
+
+
+def _may(member: Member, asked: Sequence[Turn]) -> None:
+    """Whoever asked, or leads. Raises ``UserError``."""
+    if member.role < Role.LEAD and not any(turn.person_id == member.id for turn in asked):
+        raise UserError("answer_not_yours")
 
 
 def _checked(text: str) -> str:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bot.chat.errors import UserError
-from bot.chat.places import Place
+from bot.chat.places import MessageRef, Place
 from bot.services.access import Member
 from storage.clock import now
 from storage.database import Database
@@ -21,15 +21,15 @@ class Feedback:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def rate(self, member: Member, answer_id: int, value: int) -> int:
+    async def rate(self, member: Member, answer_id: int, value: int, event: str) -> int:
         """Keep 1 or -1; the same once more takes it back. Returns what stands now, 0 for nothing.
 
-        Raises ``UserError`` ``answer_gone``.
+        ``event``: the press; when it is handled again it changes nothing more. Raises ``UserError`` ``answer_gone``.
         """
         assert member.id is not None
         async with self._database.transaction() as session:
             _there(await turns.turn(session, answer_id))
-            return await feedback.rate(session, answer_id, member.id, value)
+            return await feedback.rate(session, answer_id, member.id, value, event)
 
     async def suggest(self, place: Place, member: Member, answer_id: int) -> int:
         """Await a better answer from somebody; returns its number. Raises ``UserError`` ``answer_gone``."""
@@ -38,19 +38,22 @@ class Feedback:
             answer = _there(await turns.turn(session, answer_id))
             return (await feedback.ask(session, answer, member.id)).id
 
-    async def given(self, place: Place, member: Member, text: str) -> int | None:
-        """Keep a message as the better answer that is awaited from its author here; None if none is."""
+    async def given(self, place: Place, member: Member, text: str, ref: MessageRef) -> int | None:
+        """Keep a message as the better answer that is awaited from its author here; None if none is.
+
+        ``ref``: the message; when it is handled again it is the same better answer.
+        """
         if member.id is None or not text.strip():
             return None
         async with self._database.reading() as session:
             if not await feedback.awaits(session, member.id, now() - SUGGESTION_AWAITED):
-                return None
+                return await feedback.given_in(session, member.id, place.platform, place.chat, ref.id)
         async with self._database.transaction() as session:
             talk = await turns.at(session, place.platform, place.chat, place.thread, place.kind.value)
             suggestion = await feedback.asked(session, member.id, talk.id, now() - SUGGESTION_AWAITED)
             if suggestion is None:
-                return None
-            suggestion.text, suggestion.state = text.strip(), "given"
+                return await feedback.given_in(session, member.id, place.platform, place.chat, ref.id)
+            suggestion.text, suggestion.state, suggestion.message = text.strip(), "given", ref.id
             return suggestion.id
 
     async def withdraw(self, member: Member, suggestion_id: int) -> bool:

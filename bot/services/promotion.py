@@ -111,9 +111,7 @@ class Promotion:
             outcome = await self._settled(session, model, wish)
             done.append((wish, outcome))
         done += [(wish, Settled.OVERTAKEN) for wish in overtaken]
-        return [
-            {"alias": wish.alias, "person": wish.person_id, "outcome": outcome.value} for wish, outcome in done
-        ]
+        return [{"alias": wish.alias, "person": wish.person_id, "outcome": outcome.value} for wish, outcome in done]
 
     async def _settled(self, session: AsyncSession, model: TunedModel, wish: Release) -> Settled:
         try:

@@ -30,26 +30,40 @@ class Reader(Protocol):
         ...
 
 
-def fit(voice: Reader, history: Sequence[Turn], question: str, count: Count) -> tuple[list[Said], int]:
-    """The prompt: the newest turns that fit the window with room for the answer; and how many were left out."""
+def fit(
+    voice: Reader, history: Sequence[Turn], question: str, count: Count, more: Sequence[Said] = ()
+) -> tuple[list[Said], int]:
+    """The prompt: the newest turns that fit the window with room for the answer; and how many were left out.
+
+    ``more`` will follow upon the question, and needs its room too.
+    """
     system = [Said("system", voice.system_prompt)] if voice.system_prompt else []
     past = pairs(history)
     wanted = voice.sampling.get("max_tokens")
     room = voice.window - min(wanted if isinstance(wanted, int) else _USUAL_ANSWER, voice.window // 2)
-    dropped = 0
-    while True:
-        prompt = [*system, *(said for pair in past for said in pair), Said("user", question)]
-        if not past or count(prompt) <= room:
-            return prompt, dropped
-        past = past[1:]
-        dropped += 2
+
+    def without(oldest: int) -> list[Said]:
+        return [*system, *(said for pair in past[oldest:] for said in pair), Said("user", question)]
+
+    # Counting takes its time: the fewest that have to go are found by halves.
+    if not past or count([*without(0), *more]) <= room:
+        return without(0), 0
+    low, high = 1, len(past)
+    while low < high:
+        middle = (low + high) // 2
+        if count([*without(middle), *more]) <= room:
+            high = middle
+        else:
+            low = middle + 1
+    return without(low), 2 * low
 
 
 def own_words(label: str, history: Sequence[Turn]) -> Sequence[Turn]:
     """The turns since this very model answers: what another one said would be imitated, not understood."""
     for index in range(len(history) - 1, -1, -1):
         turn = history[index]
-        if turn.role == "assistant" and turn.model != label:
+        # Of an answer that a power cut ended it may not be known whose it was.
+        if turn.role == "assistant" and turn.model not in (None, label):
             return history[index + 1 :]
     return history
 
@@ -70,7 +84,7 @@ def pairs(history: Sequence[Turn]) -> list[tuple[Said, Said]]:
     return found
 
 
-def continued(prompt: Sequence[Said], said: str, go_on: str, *, prefills: bool) -> list[Said]:
-    """The prompt for the rest of an answer: with its beginning as if just said, else asking to go on with it."""
-    begun = [*prompt, Said("assistant", said)]
+def continued(said: str, go_on: str, *, prefills: bool) -> list[Said]:
+    """What follows upon a prompt for the rest of an answer: its beginning, and where that is needed a wish to go on."""
+    begun = [Said("assistant", said)]
     return begun if prefills else [*begun, Said("user", go_on)]

@@ -36,6 +36,8 @@ _TYPING_EVERY = 4.0
 # Seconds without a first word after which people are told, and after which it is given up.
 FIRST_WORD_TOLD = 30.0
 FIRST_WORD_GIVEN_UP = 120.0
+# Seconds without a further word after which the rest is given up.
+SILENCE = 120.0
 # Waits before a model that is overloaded is asked again: as long as it says itself, else these, in seconds.
 BUSY_WAITS = (2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
 _LONGEST_BUSY_WAIT = 60.0
@@ -104,6 +106,14 @@ class Means:
     rates: Rates = chat_rate
 
 
+async def _first_of(pieces: AsyncGenerator[Piece]) -> Piece:
+    """The first piece that says something: many servers send one at once that only tells whose turn it is."""
+    async for piece in pieces:
+        if piece.text or piece.thought or piece.finish is not None:
+            return piece
+    raise StopAsyncIteration
+
+
 class Reply:
     """Answers what waits in a conversation, once; or goes on with an answer that reached its greatest length."""
 
@@ -127,12 +137,16 @@ class Reply:
         self._length = self._looked_at = 0
         self._last = Piece()
         self._thinking = Thinking()
+        self._pieces_heard = 0
         # The end of what was said.
         self._recent = ""
         self._answer: Turn | None = None
         self._relay: Relay | None = None
         self._reading: asyncio.Task[None] | None = None
         self._stopped = False
+        self._silent = False
+        # Set once it is over, its last word shown and kept.
+        self.over = asyncio.Event()
 
     @property
     def speaking(self) -> bool:
@@ -204,7 +218,7 @@ class Reply:
         """A page has a message: kept at once, so that a restart finds it."""
         assert self._answer is not None
         async with self._means.database.transaction() as session:
-            await turns.revise(session, self._answer.id, message=ref.id, page=page)
+            await turns.revise_made(session, self._answer.id, message=ref.id, page=page, model=self._model)
             # Its last word may be kept at the same time, and must not be overwritten.
             await turns.grow(session, {self._answer.id: "".join(self._text)})
 
@@ -239,6 +253,9 @@ class Reply:
             if mine is not None and mine.cancelling():
                 self._reading.cancel()
                 raise
+            if self._silent:
+                self._fail(self._t("talk.error.cut_off"))
+                return
             self._state = "stopped" if self._stopped else "interrupted"
             self._notes.append(self._t(f"talk.{self._state}"))
         except ModelError as error:
@@ -258,7 +275,7 @@ class Reply:
         async with self._means.database.transaction(urgent=True) as session:
             for turn in self._waiting:
                 await turns.revise(session, turn.id, state="answered")
-            await turns.revise(
+            await turns.revise_made(
                 session,
                 answer.id,
                 text="".join(self._text),
@@ -285,13 +302,20 @@ class Reply:
             history = await until_there(self._history, "an answer")
             voice = await until_there(lambda: stack.enter_async_context(self._means.voice(self._talk.id)), "an answer")
             self._model = voice.label
+            if relay.ref is not None:
+                # It stands there already, and a restart must know whose it is.
+                async with self._means.database.transaction() as session:
+                    await turns.revise_made(session, answer.id, model=self._model)
             self._spent = Spent(voice.provider, voice.base)
-            prompt = self._prompt(voice, history)
+            prompt = await self._prompt(voice, history)
             self._means.growing.add(answer.id, self._text)
             pieces = await stack.enter_async_context(contextlib.aclosing(self._pieces(voice, prompt, relay)))
             async for piece in pieces:
-                if piece.text or piece.thought:
+                if (piece.text or piece.thought) and not self._pieces_heard:
                     typing.cancel()
+                    listening = asyncio.create_task(self._listen())
+                    stack.callback(listening.cancel)
+                self._pieces_heard += 1
                 if self._hear(piece, relay):
                     break
         if held := self._thinking.end():
@@ -305,7 +329,7 @@ class Reply:
         async with self._means.database.reading() as session:
             return await turns.history(session, self._talk, self._waiting[0].id)
 
-    def _prompt(self, voice: Voice, history: Sequence[Turn]) -> list[Said]:
+    async def _prompt(self, voice: Voice, history: Sequence[Turn]) -> list[Said]:
         if voice.untuned and not self._talk.base_told:
             self._notes.append(self._t("talk.untuned"))
             self._told["base_told"] = True
@@ -313,9 +337,13 @@ class Reply:
         if before not in (None, voice.label):
             self._notes.append(self._t("talk.model_now", name=voice.label))
         question = "\n".join(turn.text for turn in self._waiting)
-        prompt, dropped = fit(voice, own_words(voice.label, history), question, self._means.count)
+        more: Sequence[Said] = ()
         if self._before is not None:
-            prompt = continued(prompt, self._before, self._t("talk.go_on"), prefills=voice.model.prefills)
+            more = continued(self._before, self._t("talk.go_on"), prefills=voice.model.prefills)
+        own = own_words(voice.label, history)
+        # A long history takes its time to be counted, and nobody else's words may wait for that.
+        prompt, dropped = await asyncio.to_thread(fit, voice, own, question, self._means.count, more)
+        prompt += more
         if dropped and not self._talk.trim_told:
             self._notes.append(self._t("talk.trimmed", n=dropped))
             self._told["trim_told"] = True
@@ -347,7 +375,7 @@ class Reply:
 
     async def _first(self, pieces: AsyncGenerator[Piece], relay: Relay) -> Piece:
         """The first word. People are told when it takes long. Raises :class:`ModelError` when it takes too long."""
-        first = asyncio.ensure_future(anext(pieces))
+        first = asyncio.ensure_future(_first_of(pieces))
         try:
             try:
                 return await within(self._means.clock, FIRST_WORD_TOLD, asyncio.shield(first))
@@ -417,6 +445,16 @@ class Reply:
         relay.drop(again)
         self._notes.append(self._t("talk.repeats"))
         return True
+
+    async def _listen(self) -> None:
+        """End it when the model falls silent: a connection that is kept alive would be open for ever."""
+        heard = 0
+        while heard != self._pieces_heard:
+            heard = self._pieces_heard
+            await self._means.clock.sleep(SILENCE)
+        self._silent = True
+        if self._reading is not None:
+            self._reading.cancel()
 
     async def _keep_typing(self) -> None:
         while True:

@@ -53,6 +53,11 @@ async def revise(session: AsyncSession, turn_id: int, **values: Any) -> None:
     await session.execute(update(Turn).where(Turn.id == turn_id).values(**values))
 
 
+async def revise_made(session: AsyncSession, answer_id: int, **values: Any) -> None:
+    """The same of an answer that is being made; one that was forgotten meanwhile stays so."""
+    await session.execute(update(Turn).where(Turn.id == answer_id, Turn.state == "answering").values(**values))
+
+
 async def grow(session: AsyncSession, texts: Mapping[int, str]) -> None:
     """Keep more of answers that are being made, by their numbers; one that has ended meanwhile stays as it ended."""
     statement = (
@@ -105,11 +110,20 @@ async def history(session: AsyncSession, conversation: Conversation, before: int
 async def clear(session: AsyncSession, conversation_id: int) -> int:
     """Begin anew: nothing said so far is context any more. Returns how many turns were in it."""
     conversation = await session.get_one(Conversation, conversation_id)
-    newest = await session.scalar(select(func.max(Turn.id)).where(Turn.conversation_id == conversation_id)) or 0
+    # Who waits is still answered: that belongs to what comes.
+    waits = select(func.min(Turn.id)).where(Turn.conversation_id == conversation_id, Turn.state == "waiting")
+    first = await session.scalar(waits)
+    said = select(func.max(Turn.id)).where(Turn.conversation_id == conversation_id)
+    newest = await session.scalar(said if first is None else said.where(Turn.id < first)) or 0
+    newest = max(newest, conversation.cleared_at_turn)
     count = await session.scalar(
         select(func.count())
         .select_from(Turn)
-        .where(Turn.conversation_id == conversation_id, Turn.id > conversation.cleared_at_turn)
+        .where(
+            Turn.conversation_id == conversation_id,
+            Turn.id > conversation.cleared_at_turn,
+            Turn.id <= newest,
+        )
     )
     conversation.cleared_at_turn = newest
     conversation.trim_told = False
@@ -218,10 +232,15 @@ async def forget(session: AsyncSession, person_id: int) -> int:
         .values(persona=None)
         .execution_options(synchronize_session=False)
     )
-    result = await session.execute(
-        delete(Turn).where(or_(Turn.id.in_(mine), Turn.answer_to.in_(mine))).returning(Turn.id)
-    )
-    return len(result.all())
+    newest = await session.scalar(select(func.max(Turn.id)))
+    gone = or_(Turn.id.in_(mine), Turn.answer_to.in_(mine))
+    numbers = list(await session.scalars(select(Turn.id).where(gone)))
+    if newest in numbers:
+        # SQLite would give its number to somebody else's turn: buttons, and an answer under way, would mean that one.
+        nothing = {"person_id": None, "text": "", "model": None, "message": None, "answer_to": None, "owed": False}
+        await session.execute(update(Turn).where(Turn.id == newest).values(state="superseded", **nothing))
+    await session.execute(delete(Turn).where(Turn.id.in_(numbers), Turn.id != newest))
+    return len(numbers)
 
 
 async def said_by(session: AsyncSession, person_id: int) -> list[Turn]:

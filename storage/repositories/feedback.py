@@ -6,22 +6,23 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
-from storage.tables import Consent, Rating, Review, Suggestion, Turn, Vote
+from storage.tables import Consent, Conversation, Rating, Review, Suggestion, Turn, Vote
 
 
-async def rate(session: AsyncSession, answer_id: int, person_id: int, value: int) -> int:
-    """Keep a rating of 1 or -1; the same once more takes it back. Returns what stands now, 0 for none."""
+async def rate(session: AsyncSession, answer_id: int, person_id: int, value: int, event: str) -> int:
+    """Keep a rating of 1 or -1; the same by another event takes it back. Returns what stands now, 0 for none.
+
+    A rating that was taken back stays as one of 0.
+    """
     query = select(Rating).where(Rating.answer_id == answer_id, Rating.person_id == person_id).with_for_update()
     found = await session.scalar(query)
     if found is None:
-        session.add(Rating(answer_id=answer_id, person_id=person_id, value=value, created_at=now()))
+        session.add(Rating(answer_id=answer_id, person_id=person_id, value=value, event=event, created_at=now()))
         return value
-    if found.value == value:
-        await session.delete(found)
-        return 0
-    found.value = value
-    found.created_at = now()
-    return value
+    if found.event != event:
+        found.value = 0 if found.value == value else value
+        found.event, found.created_at = event, now()
+    return found.value
 
 
 async def ask(session: AsyncSession, answer: Turn, person_id: int) -> Suggestion:
@@ -57,6 +58,21 @@ async def asked(session: AsyncSession, person_id: int, conversation_id: int, sin
         Suggestion.created_at >= since,
     )
     return await session.scalar(query.with_for_update())
+
+
+async def given_in(session: AsyncSession, person_id: int, platform: str, chat: str, message: str) -> int | None:
+    """The better answer that a person's message was taken for, if it was."""
+    query = (
+        select(Suggestion.id)
+        .join(Conversation, Conversation.id == Suggestion.conversation_id)
+        .where(
+            Suggestion.person_id == person_id,
+            Suggestion.message == message,
+            Conversation.platform == platform,
+            Conversation.chat == chat,
+        )
+    )
+    return await session.scalar(query.limit(1))
 
 
 async def withdraw_asked(session: AsyncSession, person_id: int) -> None:
@@ -98,6 +114,7 @@ async def forget(session: AsyncSession, person_id: int) -> None:
 
 async def by(session: AsyncSession, person_id: int) -> tuple[list[Rating], list[Suggestion]]:
     """All that a person thought of answers."""
-    ratings = await session.scalars(select(Rating).where(Rating.person_id == person_id).order_by(Rating.id))
+    rated = select(Rating).where(Rating.person_id == person_id, Rating.value != 0)
+    ratings = await session.scalars(rated.order_by(Rating.id))
     given = select(Suggestion).where(Suggestion.person_id == person_id, Suggestion.state == "given")
     return list(ratings), list(await session.scalars(given.order_by(Suggestion.id)))

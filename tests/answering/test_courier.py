@@ -317,3 +317,30 @@ def test_a_call_that_was_told_to_wait_counts_for_nothing_in_the_sum() -> None:
     assert budget.wait(0.5) == 0.5, "what was done counts for a second after its end"
     budget.end(0.5)
     assert budget.wait(1.1) == 0.0
+
+
+async def test_what_cannot_be_made_holds_nobody_up() -> None:
+    clock = HandClock()
+    platform = Recorder(clock)
+    courier = Courier({"recorder": platform}, clock)
+
+    class Broken:
+        over = False
+        failed: Exception | None = None
+
+        def due(self) -> tuple[Urgency, float] | None:
+            return None if self.over else (Urgency.FINAL, 0.0)
+
+        def take(self) -> Call | None:
+            raise UnicodeEncodeError("utf-8", "\ud83d", 0, 1, "a half")
+
+        def fail(self, error: Exception) -> bool:
+            self.failed, self.over = error, True
+            return False
+
+    broken = Broken()
+    courier.show(A, broken)
+    other = asyncio.ensure_future(courier.send(B, page("quick"), key="b"))
+    await clock.run(5)
+    assert other.done()
+    assert isinstance(broken.failed, UnicodeEncodeError)

@@ -385,3 +385,75 @@ async def test_start_in_a_group_says_what_is_heard_there(world: World) -> None:
     ann.chat, ann.kind = "team", PlaceKind.GROUP
     await ann.says("/start")
     await world.chats.until(lambda: world.chats.shows("privacy mode"))
+
+
+async def test_a_first_piece_that_says_nothing_is_no_first_word(quick: World, model: ModelStandIn) -> None:
+    """Servers of OpenAI's kind send one that only tells whose turn it is."""
+    ann = await quick.owner()
+    model.words, model.hold = ["", "Hello"], asyncio.Event()
+    await ann.says("hello")
+    await quick.chats.until(lambda: quick.chats.shows("No word from the model for 30 s"))
+    await quick.chats.until(lambda: done(quick))
+    assert "did not say a word" in quick.chats.answers()[-1].note
+    await asyncio.wait_for(model.left.wait(), 10)
+
+
+async def test_a_model_that_falls_silent_is_left(quick: World, model: ModelStandIn) -> None:
+    ann = await quick.owner()
+    model.hold = asyncio.Event()
+    await ann.says("hello")
+    await quick.chats.until(lambda: done(quick))
+    assert last_words(quick) == "The tea leaves"
+    assert "cut off in the middle" in quick.chats.answers()[-1].note
+    await asyncio.wait_for(model.left.wait(), 10)
+
+
+async def test_a_filter_that_ends_an_answer_is_told(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.finish = "content_filter"
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world))
+    assert "filter ended the answer" in world.chats.answers()[-1].note
+
+
+async def test_an_empty_reason_is_no_end(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.raw = [event({"choices": [{"index": 0, "delta": {"content": "The part. "}, "finish_reason": ""}]})]
+    model.words, model.cut = [], True
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world))
+    assert "cut off in the middle" in world.chats.answers()[-1].note
+
+
+async def test_odd_shapes_of_words_are_words(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    halves = (
+        b'{"choices":[{"delta":{"content":"A \\ud83d"}}]}',
+        b'{"choices":[{"delta":{"content":"\\ude00 b\\ud83d"}}]}',
+    )
+    parts = [{"type": "text", "text": " and"}, {"type": "image"}]
+    odd = event({"choices": [{"delta": {"reasoning_content": "", "content": parts}}]})
+    model.raw = [*(b"data: " + half + b"\n\n" for half in halves), odd]
+    model.words = [" more"]
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world))
+    assert last_words(world) == "A 😀 b� and more"
+
+
+@pytest.mark.parametrize("thoughts", [True, False])
+async def test_the_end_of_a_thought_whose_beginning_was_not_sent(
+    tmp_path: Path, model: ModelStandIn, thoughts: bool
+) -> None:
+    world = World(tmp_path, model.endpoint, thoughts=thoughts)
+    await world.start()
+    ann = await world.owner()
+    model.words = ["Okay, they ", "ask me.\n</thi", "nk>\n\nMove ", "house."]
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world))
+    assert last_words(world) == "Move house."
+    assert world.chats.answers()[-1].thought == ("Okay, they ask me." if thoughts else "")
+    model.words = ["Write `</think>` ", "there."]
+    await ann.says("how?")
+    await world.chats.until(lambda: done(world, 2))
+    assert last_words(world) == "Write `</think>` there."
+    await world.stop()

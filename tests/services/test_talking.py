@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.chat.content import AnswerState
+from bot.chat.places import MessageRef
 from bot.services.feedback import Feedback
 from tests.fakes.model import ModelStandIn
 from tests.services.world import World
@@ -140,7 +141,6 @@ async def test_only_the_last_answer_is_made_again(world: World, model: ModelStan
     await world.chats.until(lambda: done(world, 2))
     number = next(n for n, content in world.chats.messages.items() if any(old in row for row in content.buttons))
     from bot.chat.events import Press
-    from bot.chat.places import MessageRef
 
     assert world.platform is not None
     ack = await world.platform.hand_over(
@@ -280,7 +280,10 @@ async def test_what_every_message_asks_waits_for_nobody_who_writes(world: World,
             await app._notices.adopt(*chat)
             await app._conversations.adopt(*chat)
             await app._intake.adopt(*chat)
-            assert await Feedback(core.database).given(ann.place, member, "a question") is None
+            assert (
+                await Feedback(core.database).given(ann.place, member, "a question", MessageRef(ann.place, "m0"))
+                is None
+            )
             assert await core.trials.chosen(1) is None
             assert await core.personas.chosen(1) is None
             assert await core.releases.live() is None

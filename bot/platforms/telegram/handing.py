@@ -17,6 +17,9 @@ from bot.platforms.telegram.updates import event_of
 log = safe_logger(__name__)
 
 MOST_TRIES = 5
+# A press is confirmed when it is handled: whoever dies before that gets it again, and answers it. One that takes longer
+# than this is confirmed all the same, for it is stored; Telegram tells nothing new beyond a hundred that are not.
+LATE_SECONDS = 2.0
 # A press may still be at work when we stop; after this long it is cut off and comes again at the next start.
 GRACE_SECONDS = 10.0
 

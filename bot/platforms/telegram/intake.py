@@ -9,7 +9,7 @@ from telegram import Update
 
 from bot.chat.errors import NotStored
 from bot.platforms.backoff import Backoff, Pause
-from bot.platforms.telegram.handing import MOST_TRIES, Hands, finish, keep
+from bot.platforms.telegram.handing import LATE_SECONDS, MOST_TRIES, Hands, finish, keep
 from bot.platforms.telegram.ports import OffsetStore
 from bot.platforms.telegram.redaction import safe_logger
 from bot.platforms.telegram.updates import lane_of
@@ -19,9 +19,6 @@ log = safe_logger(__name__)
 
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
-# A press is confirmed when it is handled: whoever dies before that gets it again, and answers it. One that takes longer
-# than this is confirmed all the same, for it is stored; Telegram tells nothing new beyond a hundred that are not.
-LATE_SECONDS = 2.0
 
 
 class Intake:

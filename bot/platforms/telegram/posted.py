@@ -9,7 +9,7 @@ import asyncio
 from telegram import Update
 
 from bot.chat.errors import NotStored
-from bot.platforms.telegram.handing import Hands, finish, keep
+from bot.platforms.telegram.handing import LATE_SECONDS, Hands, finish, keep
 from bot.platforms.telegram.redaction import safe_logger
 from bot.platforms.telegram.updates import lane_of
 
@@ -24,8 +24,8 @@ class Posted:
 
     def __init__(self, hands: Hands) -> None:
         self._hands = hands
-        self._under_way: dict[int, asyncio.Task[bool]] = {}
-        self._lanes: dict[int, asyncio.Task[bool]] = {}
+        self._under_way: dict[int, asyncio.Future[bool]] = {}
+        self._lanes: dict[int, asyncio.Future[bool]] = {}
         self._attempts: set[asyncio.Task[bool]] = set()
         self._tries: dict[int, int] = {}
         self._closing = False
@@ -52,28 +52,54 @@ class Posted:
         await finish(self._attempts)
         await self._hands.close()
 
-    def _begin(self, update: Update) -> asyncio.Task[bool]:
+    def _begin(self, update: Update) -> asyncio.Future[bool]:
+        """What to tell Telegram: known once the update is handled, or stored and not handled for a while."""
         lane = lane_of(update)
-        task = keep(self._attempts, self._attempt(update, self._lanes.get(lane)))
-        self._under_way[update.update_id] = self._lanes[lane] = task
+        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        task = keep(self._attempts, self._attempt(update, self._lanes.get(lane), told))
+        self._under_way[update.update_id] = self._lanes[lane] = told
 
-        def ended(done: asyncio.Task[bool]) -> None:
+        def ended(_: asyncio.Future[bool]) -> None:
             del self._under_way[update.update_id]
-            if self._lanes.get(lane) is done:
+            if self._lanes.get(lane) is told:
                 del self._lanes[lane]
 
-        task.add_done_callback(ended)
-        return task
+        def handled(done: asyncio.Task[bool]) -> None:
+            if told.done():
+                return
+            if done.cancelled():
+                told.cancel()
+            elif (error := done.exception()) is not None:
+                told.set_exception(error)
+            else:
+                told.set_result(done.result())
 
-    async def _attempt(self, update: Update, before: asyncio.Task[bool] | None) -> bool:
+        told.add_done_callback(ended)
+        task.add_done_callback(handled)
+        return told
+
+    async def _attempt(self, update: Update, before: asyncio.Future[bool] | None, told: asyncio.Future[bool]) -> bool:
+        loop = asyncio.get_running_loop()
+        timers: list[asyncio.TimerHandle] = []
+
+        def goes_on() -> None:
+            # Nobody else's words may wait for a press that waits for its chat.
+            if not told.done():
+                told.set_result(True)
+
         if before is not None:
             await asyncio.wait([before])
         attempt = self._tries.pop(update.update_id, 0) + 1
         try:
-            taken = await self._hands.attempt(update, attempt)
+            taken = await self._hands.attempt(
+                update, attempt, lambda: timers.append(loop.call_later(LATE_SECONDS, goes_on))
+            )
         except NotStored:
             log.warning("an update cannot be stored: the database is away; Telegram posts it again")
             return False
+        finally:
+            for timer in timers:
+                timer.cancel()
         if taken is None:
             self._tries[update.update_id] = attempt
             while len(self._tries) > _MOST_REMEMBERED:

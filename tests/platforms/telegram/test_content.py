@@ -381,7 +381,9 @@ def test_a_table_is_code_in_columns_with_its_addresses() -> None:
 
 
 def test_a_block_of_an_item_begins_a_line() -> None:
-    page = shown("1. **Install** it:\n   ```sh\n   pip install x\n   ```\n2. **Run** it:\n\n- note\n  > quoted **words**\n")
+    page = shown(
+        "1. **Install** it:\n   ```sh\n   pip install x\n   ```\n2. **Run** it:\n\n- note\n  > quoted **words**\n"
+    )
     assert page.text.split("\n")[:3] == ["1. Install it:", "pip install x", "2. Run it:"]
     assert "note\nquoted words" in page.text
     assert pieces(page, MessageEntity.PRE) == ["pip install x"]

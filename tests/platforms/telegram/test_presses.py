@@ -14,7 +14,7 @@ async def test_a_press_is_answered_with_what_deliver_says(
     platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox
 ) -> None:
     inbox.ack = Ack("已开始", alert=True)
-    query = await ming.presses(await _with_button(tg, ming), "Go")
+    query = await ming.presses(await with_button(tg, ming), "Go")
     await tg.wait_for(lambda: query.answer)
     assert query.answer == {"text": "已开始", "show_alert": True}
     press = await inbox.press()
@@ -29,7 +29,7 @@ async def test_a_press_that_took_too_long_is_no_error(
         tg.expire_queries()
 
     inbox.before = expire
-    await ming.presses(await _with_button(tg, ming), "Go")
+    await ming.presses(await with_button(tg, ming), "Go")
     await log.until("DEBUG a press was answered too late: Query is too old")
     assert all(line.startswith("DEBUG") for line in log.lines)
 
@@ -38,7 +38,7 @@ async def test_a_press_whose_answer_gets_lost_is_no_error(
     platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox, log: LogWatch
 ) -> None:
     tg.next("answerCallbackQuery", DropBefore())
-    await ming.presses(await _with_button(tg, ming), "Go")
+    await ming.presses(await with_button(tg, ming), "Go")
     await log.until("INFO a press was not answered: NetworkError")
     await ming.says("and on")
     await inbox.until(lambda i: i.texts == ["and on"])
@@ -51,7 +51,7 @@ async def test_a_press_that_fails_for_good_tells_the_person(
         raise ValueError("no")
 
     inbox.before = refuse
-    query = await ming.presses(await _with_button(tg, ming), "Go")
+    query = await ming.presses(await with_button(tg, ming), "Go")
     await tg.wait_for(lambda: query.answer)
     assert query.answer is not None
     assert query.answer["text"].startswith("操作没有成功")
@@ -67,7 +67,7 @@ async def test_a_press_that_takes_long_makes_nobody_wait(
             await done.wait()
 
     inbox.handling, inbox.ack = long, Ack("done")
-    query = await ming.presses(await _with_button(tg, ming), "Go")
+    query = await ming.presses(await with_button(tg, ming), "Go")
     await inbox.until(lambda i: bool(i.tried))
     # Telegram tells no more than a hundred updates that are not confirmed.
     others = [tg.person(2000 + number, f"P{number}") for number in range(130)]
@@ -81,7 +81,7 @@ async def test_a_press_that_takes_long_makes_nobody_wait(
     await tg.wait_for(lambda: len(tg.updates.confirmed) == len(others) + 2)
 
 
-async def _with_button(tg: TelegramStandIn, ming: Person) -> Shown:
+async def with_button(tg: TelegramStandIn, ming: Person) -> Shown:
     message = tg.new_message(ming.id, None, "a card")
     message.keyboard = [[{"text": "Go", "callback_data": "tok"}]]
     message.raw |= {"from": tg.me, "text": "a card"}

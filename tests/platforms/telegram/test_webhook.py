@@ -11,12 +11,13 @@ import pytest
 
 from bot.chat.content import Card
 from bot.chat.errors import UserError
-from bot.chat.events import Event
+from bot.chat.events import Ack, Event, Press
 from bot.platforms.telegram import TelegramPlatform, WebhookAddress, secret_of
 from bot.platforms.telegram.webhook import MOST_BODY_BYTES, MOST_CONNECTIONS, SECRET_HEADER
 from tests.fakes.telegram import Failure, Person, TelegramStandIn
 from tests.platforms.telegram.helpers import Inbox, LogWatch, Memory, Pauses, platform_for, private, webhook_address
 from tests.platforms.telegram.intake_contract import IntakeContract
+from tests.platforms.telegram.test_presses import with_button
 
 Running = TelegramPlatform
 
@@ -178,6 +179,27 @@ async def test_a_repeat_has_the_same_id_and_waits_for_the_first(
     # Later ones are delivered with the same id; whoever stores events knows it.
     assert await post(address, update_of(5, "once")) == 200
     assert [event.id for event in inbox.events] == ["5", "6", "5"]
+
+
+async def test_a_press_that_takes_long_holds_up_nothing_of_its_chat(
+    platform: Running, tg: TelegramStandIn, ming: Person, inbox: Inbox
+) -> None:
+    done = asyncio.Event()
+
+    async def long(event: Event) -> None:
+        if isinstance(event, Press):
+            await done.wait()
+
+    inbox.handling, inbox.ack = long, Ack("done")
+    query = await ming.presses(await with_button(tg, ming), "Go")
+    await inbox.until(lambda i: bool(i.tried))
+    await ming.says("and I")
+    await inbox.until(lambda i: i.texts == ["and I"])
+    assert query.answer is None
+    done.set()
+    await tg.wait_for(lambda: query.answer)
+    await tg.wait_for(lambda: len(tg.updates.confirmed) == 2)
+    assert len(inbox.tried) == 2
 
 
 async def test_stop_waits_for_what_is_being_stored_and_leaves_the_webhook(
