@@ -28,6 +28,13 @@ async def state_of(world: World, number: int) -> str:
         return "" if found is None else found.state
 
 
+async def text_of(world: World, number: int) -> str:
+    """What is kept of a turn."""
+    assert world.app is not None
+    async with world.app.core.database.reading() as session:
+        return (await session.get_one(Turn, number)).text
+
+
 async def said_in(world: World, message: str) -> str | None:
     """What a question says now."""
     assert world.app is not None
@@ -136,6 +143,10 @@ async def test_a_kill_in_the_middle_leaves_the_context(world: World, model: Mode
     model.hold = asyncio.Event()
     await ann.says("three")
     await world.chats.until(lambda: len(world.chats.answers()) == 3 and last_words(world) == "The tea leaves")
+    assert world.app is not None
+    async with asyncio.timeout(10):
+        while not await text_of(world, 6):  # noqa: ASYNC110 - the database has no event
+            await asyncio.sleep(0.01)
     await world.kill()
     model.hold = None
     await world.start()
