@@ -85,7 +85,7 @@ async def test_a_canary_goes_by_itself(world: World) -> None:
     assert await core.trials.look() is None
     async with core.database.transaction() as session:
         for answer in good[:5]:
-            await feedback.rate(session, answer, 1, -1)
+            await feedback.rate(session, answer, 1, -1, "press")
     assert await core.trials.look() == "thumbs"
     assert await core.trials.look() is None
     assert await talks_to(world, inside[0]) == "Small"
