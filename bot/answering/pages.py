@@ -21,6 +21,7 @@ Fits = Callable[[str], bool]
 _LINE = re.compile(r"\n+")
 _SENTENCE = re.compile(r"[。！？；…]+[”’\"')）】]*\s*|[.!?;]+[”’\"')]*\s+")
 _WORD = re.compile(r"\s+|[，、]|,(?!\d)")
+_BLANKS = re.compile(r"[ \t]*")
 # Lines of a quote in which nothing stands.
 _QUOTE_ENDS = re.compile(r"(?:\n[ \t>]*)+$")
 _GRAPHEME = regex.compile(r"\X")
@@ -36,10 +37,54 @@ def units(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A full page, and how the rest goes on."""
+    """A full page, and how the rest goes on; ``outdent`` is for what comes after it."""
 
     page: str
     rest: str
+    outdent: "Outdent | None" = None
+
+
+class Outdent:
+    """Takes so many columns off the lines of a text that comes in pieces, up to the first line that is less far in.
+
+    What belonged to an item is not further in than before when the item's mark stands on the page before.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        # Blanks at the beginning of a line of which nothing else is known yet.
+        self._held = ""
+        self._within = False
+        self._first = True
+        self.over = width == 0
+
+    def feed(self, text: str) -> str:
+        """A piece as it is to be shown. Blanks at its end may wait for the next one."""
+        if self.over:
+            return text
+        text, self._held, made, at = self._held + text, "", [], 0
+        while at < len(text):
+            if self._within:
+                end = text.find("\n", at) + 1 or len(text)
+                self._within = not text.endswith("\n", at, end)
+            else:
+                blanks = _BLANKS.match(text, at)
+                assert blanks is not None
+                if blanks.end() == len(text):
+                    self._held = blanks[0]
+                    break
+                far = blanks[0].expandtabs(_TAB)
+                blank = text[blanks.end()] == "\n"
+                if len(far) < self._width and not blank and not self._first:
+                    self.over = True
+                    made.append(text[at:])
+                    break
+                made.append(far[self._width :])
+                at, end = blanks.end(), blanks.end() + blank
+                self._first, self._within = False, not blank
+            made.append(text[at:end])
+            at = end
+        return "".join(made)
 
 
 def cut(text: str, most: int, fits: Fits) -> Cut | None:
@@ -110,47 +155,30 @@ class _Text:
         page, rest = self.text[:position], whole[position:]
         fence = self.outline.fence_at(position)
         if fence is not None:
-            return Cut(_closed(page, fence), _begun(rest, fence))
+            outdent = Outdent(fence.width)
+            lines = outdent.feed(rest.removeprefix("\n"))
+            return Cut(_closed(page, fence), f"{fence.lead}{fence.marker}{fence.info}\n{lines}", outdent)
         table = self.outline.table_at(position)
         if table is not None:
-            return Cut(_QUOTE_ENDS.sub("", page).rstrip(), _headed(self.text[table.begin : table.body], rest, table))
+            outdent = Outdent(table.width)
+            rows = outdent.feed(rest.lstrip(" \t>" if ">" in table.lead else " \t"))
+            head = _head(self.text[table.begin : table.body], table)
+            return Cut(_QUOTE_ENDS.sub("", page).rstrip(), head + rows, outdent)
         blanks = page[page.rfind("\n") + 1 :]
         if blanks.strip():
             return Cut(page.rstrip(), rest.lstrip())
         rest = (blanks + rest).lstrip("\n")
         if any(begin < position < end for begin, end in self.outline.indented):
             return Cut(page.rstrip(), rest)
-        return Cut(page.rstrip(), _outdented(rest, len(rest) - len(rest.lstrip(" "))))
+        outdent = Outdent(len(rest) - len(rest.lstrip(" ")))
+        return Cut(page.rstrip(), outdent.feed(rest), outdent)
 
 
 def _closed(page: str, fence: Fence) -> str:
     return f"{page.rstrip(chr(10))}\n{fence.indent}{fence.marker}"
 
 
-def _begun(rest: str, fence: Fence) -> str:
-    lines = _outdented(rest.removeprefix("\n"), fence.width)
-    return f"{fence.lead}{fence.marker}{fence.info}\n{lines}"
-
-
-def _headed(head: str, rest: str, table: Table) -> str:
-    """The rows of a table that go on, under its head."""
-    lines = [line.strip(" \t>") for line in head.rstrip(" \t>\n").split("\n")]
-    begun = "".join(f"{table.lead}{line}\n" for line in lines)
-    rows = rest.lstrip(" \t>" if ">" in table.lead else " \t")
-    return begun + table.lead + _outdented(rows, table.width)
-
-
-def _outdented(text: str, width: int) -> str:
-    """The text without so many columns before its first lines, up to one that is less far in: what belonged to an item
-    is not further in than before when the item's mark stands on the page before.
-    """
-    if width == 0:
-        return text
-    lines = text.split("\n")
-    for number, line in enumerate(lines):
-        whole = line.expandtabs(_TAB) if line[:1] == "\t" or "\t" in line[:width] else line
-        far = len(whole) - len(whole.lstrip(" "))
-        if number and whole.strip() and far < width:
-            break
-        lines[number] = whole[min(far, width) :]
-    return "\n".join(lines)
+def _head(lines: str, table: Table) -> str:
+    """A table's head, and what stands before the first of its rows."""
+    whole = (line.strip(" \t>") for line in lines.rstrip(" \t>\n").split("\n"))
+    return "".join(f"{table.lead}{line}\n" for line in whole) + table.lead

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bot.answering.courier import Call, Courier, Sequel, Urgency
-from bot.answering.pages import cut
+from bot.answering.pages import Outdent, cut
 from bot.answering.prefix import balanced, completed
 from bot.chat.content import Answer, AnswerState, Button
 from bot.chat.errors import PlatformError, Refused, Unconfirmed, Vanished
@@ -62,6 +62,9 @@ class Relay:
         self._sealed: list[str] = []
         self._rest = ""
         self._fresh: list[str] = []
+        # What the pages before have in store for what comes.
+        self._outdents: list[Outdent] = []
+        self._instead = ""
         self._thoughts: list[str] = []
         self._note = ""
         self._pages: list[_Delivered] = []
@@ -138,6 +141,12 @@ class Relay:
         """Take back what was said last, as far as no full page holds it."""
         self._paginate(final=False)
         self._rest = self._rest[: max(0, len(self._rest) - characters)]
+        self._touch()
+
+    def restart(self, note: str) -> None:
+        """Take back all that was said. Where more pages were full than come now, ``note`` stands in their messages."""
+        self._sealed, self._rest, self._fresh, self._outdents = [], "", [], []
+        self._instead = note
         self._touch()
 
     async def finish(self, note: str, buttons: Buttons) -> PlatformError | None:
@@ -226,6 +235,8 @@ class Relay:
             pages.append(Answer(self._preview(rest, final=final), state, note, buttons))
         elif not pages:
             pages.append(Answer("", AnswerState.WAITING, self._note, self._stop))
+        if self._instead:
+            pages += [Answer("", AnswerState.DONE, self._instead) for each in self._pages[len(pages) :] if each.ref]
         if self._thoughts and pages[0].state is not AnswerState.WAITING:
             pages[0] = replace(pages[0], thought="".join(self._thoughts).strip())
         return pages
@@ -248,13 +259,16 @@ class Relay:
     def _paginate(self, *, final: bool) -> None:
         """Seal what is full."""
         if self._fresh:
-            self._rest += "".join(self._fresh)
-            self._fresh = []
+            text, self._fresh = "".join(self._fresh), []
+            for outdent in self._outdents:
+                text = outdent.feed(text)
+            self._rest += text
         while (full := cut(self._rest, self._platform.limits.text_units, self._fits)) is not None:
             if not final and len(full.rest) < _SLACK:
                 return
             self._sealed.append(full.page)
             self._rest = full.rest
+            self._outdents = [each for each in (*self._outdents, full.outdent) if each is not None and not each.over]
 
     async def _bring(self, number: int, content: Answer, *, more: bool) -> Sequel | None:
         page, sequel = self._pages[number], None

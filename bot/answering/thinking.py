@@ -3,6 +3,7 @@
 import re
 
 from bot.answering.model import Piece
+from bot.answering.outline import outline
 
 _OPEN, _CLOSE = "<think>", "</think>"
 # Some templates begin the thought themselves, so that the answer holds its end only: on a line of its own.
@@ -46,6 +47,8 @@ class Thinking:
         beginning.
         """
         found = None if _OPEN in text else _UNOPENED.search(text)
+        if found is not None and outline(text).fence_at(found.start() + 1) is not None:
+            return None  # it is told of, in code
         return None if found is None else (text[: found.start()], text[found.end() :].lstrip())
 
     def end(self) -> str:

@@ -9,9 +9,9 @@ import pyromark
 
 _OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
 _WORDS = frozenset({"Text", "Code", "InlineHtml"})
-_IN_TABLES = frozenset({"TableHead", "TableRow", "TableCell", "Link", "Image", "Emphasis", "Strong", "Strikethrough"})
 _BROKEN_FENCE = "`\u200b``"
-_BLANKS = re.compile(r"\s+")
+_SPACE = re.compile(r"\s+")
+_CELL_TOKEN = re.compile(r"\\.|(?P<ticks>`+)|(?P<bar>\|)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,14 @@ def regions(data: bytes) -> list[Region]:
     return found
 
 
-def aligned(table: str, rule: str) -> str | None:
-    """A table's rows as lines whose columns stand under each other, a line of ``rule`` under its head. None: it is not
-    one table from its first line to its last.
+def aligned(table: str, rule: str) -> str:
+    """A table's rows as lines whose columns stand under each other, a line of ``rule`` under its head.
 
-    Cells are as they are read: marks are left out, an address stands behind its label.
+    Cells are as they are read: marks are left out, an address stands behind its label. A bar in a code span parts no
+    cells, and a row may have more cells than the head: models write both.
     """
-    rows = _rows(table)
-    if not rows:
-        return None
-    columns = max(len(row) for row in rows)
-    rows = [row + [""] * (columns - len(row)) for row in rows]
-    widths = [max(width(row[column]) for row in rows) for column in range(columns)]
+    rows = _read([_cells(line) for line in table.strip("\n").split("\n")])
+    widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell + " " * (widths[at] - width(cell)) for at, cell in enumerate(row)).rstrip() for row in rows]
     lines.insert(1, "  ".join(rule * each for each in widths))
     return "\n".join(lines).replace("```", _BROKEN_FENCE)
@@ -62,19 +58,42 @@ def width(text: str) -> int:
     )
 
 
-def _rows(table: str) -> list[list[str]]:
+def _cells(line: str) -> list[str]:
+    """The cells of a row as they are written, bars within them escaped."""
+    row = line.strip().removeprefix("|")
+    cells, at = [""], 0
+    while (match := _CELL_TOKEN.search(row, at)) is not None:
+        cells[-1] += row[at : match.start()]
+        at = match.end()
+        if match["bar"]:
+            cells.append("")
+            continue
+        closing = match["ticks"] and re.compile(rf"(?<!`){match['ticks']}(?!`)").search(row, at)
+        if closing:
+            inside = row[match.start() : closing.end()]
+            at = closing.end()
+            cells[-1] += re.sub(r"(?<!\\)\|", r"\|", inside)
+        else:
+            cells[-1] += match[0]
+    cells[-1] += row[at:]
+    return cells[:-1] if len(cells) > 1 and not cells[-1].strip() else cells
+
+
+def _read(written: list[list[str]]) -> list[list[str]]:
+    """Every row's cells as people read them, all rows of one length; without the line under the head."""
+    del written[1:2]
+    columns = max(len(row) for row in written)
+    lines = [
+        "|" + "|".join(f" {cell.strip()} " for cell in [*row, *[""] * (columns - len(row))]) + "|" for row in written
+    ]
+    lines.insert(1, "|" + "---|" * columns)
     rows: list[list[str]] = []
-    tables = 0
     links: list[tuple[str, int]] = []
-    for event, _ in pyromark.events_with_range(table, options=_OPTIONS):
+    for event, _ in pyromark.events_with_range("\n".join(lines), options=_OPTIONS):
         name, value = _kind(event)
         if name == "Start":
             kind, fields = _kind(value)
-            if kind == "Table":
-                tables += 1
-            elif kind not in _IN_TABLES or tables != 1:
-                return []
-            elif kind in ("TableHead", "TableRow"):
+            if kind in ("TableHead", "TableRow"):
                 rows.append([])
             elif kind == "TableCell":
                 rows[-1].append("")
@@ -86,7 +105,7 @@ def _rows(table: str) -> list[list[str]]:
             rows[-1][-1] += "" if address in (label, f"mailto:{label}") else f" ({address})" if label else address
         elif name in _WORDS:
             rows[-1][-1] += value
-    return [[_BLANKS.sub(" ", cell).strip() for cell in row] for row in rows]
+    return [[_SPACE.sub(" ", cell).strip() for cell in row] for row in rows]
 
 
 def _kind(event: Any) -> tuple[str, Any]:

@@ -110,7 +110,9 @@ class Promotion:
         for wish in await releases.awaiting(session, model.id):
             outcome = await self._settled(session, model, wish)
             done.append((wish, outcome))
-        done += [(wish, Settled.OVERTAKEN) for wish in overtaken]
+        for wish in overtaken:
+            wish.event = f"overtaken:{wish.id}"  # it is told once, however often the model is tested
+            done.append((wish, Settled.OVERTAKEN))
         return [{"alias": wish.alias, "person": wish.person_id, "outcome": outcome.value} for wish, outcome in done]
 
     async def _settled(self, session: AsyncSession, model: TunedModel, wish: Release) -> Settled:

@@ -37,7 +37,7 @@ _TYPING_EVERY = 4.0
 FIRST_WORD_TOLD = 30.0
 FIRST_WORD_GIVEN_UP = 120.0
 # Seconds without a further word after which the rest is given up.
-SILENCE = 120.0
+SILENCE, _LISTEN_EVERY = 120.0, 10.0
 # Waits before a model that is overloaded is asked again: as long as it says itself, else these, in seconds.
 BUSY_WAITS = (2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
 _LONGEST_BUSY_WAIT = 60.0
@@ -132,6 +132,8 @@ class Reply:
         self._spent = Spent()
         # Whether a request is on its way that may cost something, and whether anything came of it.
         self._asked = self._heard = False
+        # Whether its first word is awaited, which has a time of its own.
+        self._asking = False
         self._told: dict[str, bool] = {}
         self._text: list[str] = []
         self._length = self._looked_at = 0
@@ -218,7 +220,7 @@ class Reply:
         """A page has a message: kept at once, so that a restart finds it."""
         assert self._answer is not None
         async with self._means.database.transaction() as session:
-            await turns.revise_made(session, self._answer.id, message=ref.id, page=page, model=self._model)
+            await turns.place(session, self._answer.id, ref.id, page, self._model)
             # Its last word may be kept at the same time, and must not be overwritten.
             await turns.grow(session, {self._answer.id: "".join(self._text)})
 
@@ -354,10 +356,12 @@ class Reply:
     async def _pieces(self, voice: Voice, prompt: Sequence[Said], relay: Relay) -> AsyncGenerator[Piece]:
         """What the model says. One that is overloaded before its first word is asked again after a while."""
         for wait in (*BUSY_WAITS, None):
-            self._asked = True
+            self._asked = self._asking = True
             try:
                 async with contextlib.aclosing(voice.model.stream(prompt, voice.sampling)) as pieces:
-                    yield await self._first(pieces, relay)
+                    first = await self._first(pieces, relay)
+                    self._asking = False
+                    yield first
                     async for piece in pieces:
                         yield piece
             except StopAsyncIteration:
@@ -429,7 +433,7 @@ class Reply:
             return
         thought, said = parts
         self._text[:], self._length, self._looked_at, self._recent = [], 0, 0, ""
-        relay.drop(len(text))
+        relay.restart(self._t("talk.was_thought"))
         if self._means.thoughts:
             relay.think(thought)
         if said:
@@ -448,10 +452,11 @@ class Reply:
 
     async def _listen(self) -> None:
         """End it when the model falls silent: a connection that is kept alive would be open for ever."""
-        heard = 0
-        while heard != self._pieces_heard:
+        heard, silence = 0, 0.0
+        while silence < SILENCE:
+            await self._means.clock.sleep(_LISTEN_EVERY)
+            silence = 0.0 if self._asking or heard != self._pieces_heard else silence + _LISTEN_EVERY
             heard = self._pieces_heard
-            await self._means.clock.sleep(SILENCE)
         self._silent = True
         if self._reading is not None:
             self._reading.cancel()

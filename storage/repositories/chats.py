@@ -4,7 +4,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
-from storage.tables import Chat, Conversation, Job, OutboxRow, Turn
+from storage.tables import Chat, Conversation, Job, OutboxRow, Suggestion, Turn
 
 
 async def mark(session: AsyncSession, platform: str, chat: str, state: str) -> None:
@@ -24,6 +24,7 @@ async def move(session: AsyncSession, platform: str, old: str, new: str) -> None
     # an edit would go to another message.
     moving = select(Conversation.id).where(Conversation.platform == platform, Conversation.chat == old)
     await session.execute(update(Turn).where(Turn.conversation_id.in_(moving)).values(message=None, page=None))
+    await session.execute(update(Suggestion).where(Suggestion.conversation_id.in_(moving)).values(message=None))
     await session.execute(update(Job).where(Job.platform == platform, Job.chat == old).values(card_message=None))
     taken = select(Conversation.thread).where(Conversation.platform == platform, Conversation.chat == new)
     await session.execute(

@@ -58,6 +58,15 @@ async def revise_made(session: AsyncSession, answer_id: int, **values: Any) -> N
     await session.execute(update(Turn).where(Turn.id == answer_id, Turn.state == "answering").values(**values))
 
 
+async def place(session: AsyncSession, answer_id: int, message: str, page: int, model: str | None) -> None:
+    """Where an answer stands now, and whose it is; of one that was forgotten nothing is kept."""
+    await session.execute(
+        update(Turn)
+        .where(Turn.id == answer_id, Turn.answer_to.is_not(None))
+        .values(message=message, page=page, model=func.coalesce(model, Turn.model))
+    )
+
+
 async def grow(session: AsyncSession, texts: Mapping[int, str]) -> None:
     """Keep more of answers that are being made, by their numbers; one that has ended meanwhile stays as it ended."""
     statement = (

@@ -55,14 +55,14 @@ async def awaiting(session: AsyncSession, model_id: int) -> list[Release]:
 
 async def overtaken(session: AsyncSession, model_id: int) -> list[Release]:
     """Of each name the wish that it moves to a model, if that was neither done nor taken back and something else was
-    decided after it.
+    decided after it; what is told of it is noted as its ``event``.
     """
     later = aliased(Release)
     after = (later.alias == Release.alias) & (later.id > Release.id)
     over = (later.model_id == model_id) & later.action.in_((PROMOTED, ASKED, AWAITED, WITHDRAWN, LAPSED))
     wishes = (
         select(Release)
-        .where(Release.action == AWAITED, Release.model_id == model_id)
+        .where(Release.action == AWAITED, Release.model_id == model_id, Release.event.is_(None))
         .where(exists().where(after), ~exists().where(after & over))
     )
     return list(await session.scalars(wishes.order_by(Release.id)))

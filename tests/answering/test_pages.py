@@ -217,3 +217,31 @@ def test_marked_words_are_kept_however_much_is_marked_in_them() -> None:
 
 def test_one_character_longer_than_a_page_is_few_pages() -> None:
     assert len(pages("e" + "\u0301" * 150, 40)) <= 8
+
+
+STREAMED = [
+    "10. Write:\n\n    ```python\n" + "    def f():\n        return 1\n" * 30 + "    ```\n\nThat is **all**.\n",
+    "- Top\n" + "".join(f"    - point {number}\n      and more of it\n" for number in range(60)) + "- End\n",
+    "1. T:\n\n     | a | b |\n     |---|---|\n"
+    + "".join(f"     | w{number} | v |\n" for number in range(60))
+    + "\nEnd",
+    "- A\n\n\t```\n" + "\tx = 1\n" * 80 + "\t```\n\n\tAnd on.\n",
+]
+
+
+@pytest.mark.parametrize("text", STREAMED)
+@pytest.mark.parametrize("size", [1, 7, 250])
+def test_what_comes_later_goes_on_as_what_came_before(text: str, size: int) -> None:
+    """Whatever pieces a text comes in, its pages are those of the whole."""
+    limit, found, rest, outdents = 300, [], "", []
+    for at in range(0, len(text), size):
+        piece = text[at : at + size]
+        for outdent in outdents:
+            piece = outdent.feed(piece)
+        rest += piece
+        while (full := taken(rest, limit)) is not None:
+            found.append(full.page)
+            rest = full.rest
+            assert full.outdent is not None
+            outdents.append(full.outdent)
+    assert [page.rstrip() for page in [*found, rest]] == [page.rstrip() for page in pages(text, limit)]

@@ -452,8 +452,30 @@ async def test_the_end_of_a_thought_whose_beginning_was_not_sent(
     await world.chats.until(lambda: done(world))
     assert last_words(world) == "Move house."
     assert world.chats.answers()[-1].thought == ("Okay, they ask me." if thoughts else "")
-    model.words = ["Write `</think>` ", "there."]
-    await ann.says("how?")
-    await world.chats.until(lambda: done(world, 2))
-    assert last_words(world) == "Write `</think>` there."
+    for number, words in enumerate((["Write `</think>` ", "there."], ["Write:\n\n```\n</think>\n", "```"]), 2):
+        model.words = words
+        await ann.says("how?")
+        await world.chats.until(lambda number=number: done(world, number))  # type: ignore[misc]
+        assert last_words(world) == "".join(words)
+    await world.stop()
+
+
+async def test_a_thought_of_many_pages_whose_beginning_was_not_sent(tmp_path: Path, model: ModelStandIn) -> None:
+    world = World(tmp_path, model.endpoint, thoughts=True)
+    await world.start()
+    ann = await world.owner()
+    model.words = [*(f"Thought {number} of a long one. " for number in range(200)), "\n</think>\n\nMove house."]
+    model.hold = asyncio.Event()
+    await ann.says("hello")
+    await world.chats.until(lambda: len(world.chats.answers()) >= 3)
+    model.hold.set()
+    await world.chats.until(lambda: any(answer.text == "Move house." for answer in world.chats.answers()))
+    first, *others = world.chats.answers()
+    await world.chats.until(lambda: all(not answer.text for answer in world.chats.answers()[1:]))
+    first, *others = world.chats.answers()
+    assert first.text == "Move house."
+    assert first.thought.startswith("Thought 0 of a long one.")
+    assert {(answer.text, answer.note, answer.buttons) for answer in others} == {
+        ("", "This was a thought of the model's, not its answer.", ())
+    }
     await world.stop()

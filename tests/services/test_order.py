@@ -258,3 +258,41 @@ async def test_who_waits_when_the_context_is_cleared_begins_the_new_one(world: W
     said = [m["content"] for m in model.requests[-1]["messages"] if m["role"] == "user"]
     assert said == ["waits", "and then?"]
     assert all(answer.state is AnswerState.DONE for answer in world.chats.answers())
+
+
+async def test_where_the_pages_stand_that_came_with_the_last_word_is_known(world: World, model: ModelStandIn) -> None:
+    """Or a restart would send them again."""
+    ann = await world.owner()
+    model.words = [f"w{number:04} " for number in range(1600)]
+    model.hold = asyncio.Event()
+    world.chats.troubles += [Throttled(1.0)] * 2
+    await ann.says("hello")
+    await asyncio.wait_for(model.spoke.wait(), 10)
+    model.hold.set()
+    await ended(world, 2)
+    shown = len(world.chats.answers())
+    await world.chats.until(lambda: "w1599" in last_words(world) and done(world))
+    assert len(world.chats.answers()) == 5 > shown
+    await world.stop()
+    await world.start()
+    assert world.app is not None
+    async with world.app.core.database.reading() as session:
+        answer = await session.get_one(Turn, 2)
+    assert (answer.message, answer.page) == (list(world.chats.messages)[-1], 4)
+
+
+async def test_a_better_answer_of_before_a_move_swallows_no_question(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    assert world.platform is not None
+    old = Place(world.platform.name, "team", kind=PlaceKind.GROUP)
+    new = Place(world.platform.name, "team-2", kind=PlaceKind.GROUP)
+    ann.chat, ann.kind = "team", PlaceKind.GROUP
+    await ann.says("/ask one")
+    await world.chats.until(lambda: done(world))
+    await ann.presses("✏️")
+    await world.platform.hand_over(Message("e-9", old, ann.account, MessageRef(old, "9"), "Better.", addressed=True))
+    await world.chats.until(lambda: world.chats.shows("Your answer is kept"))
+    await world.platform.hand_over(Moved("moved", old, "team-2"))
+    await world.platform.hand_over(Message("e-9b", new, ann.account, MessageRef(new, "9"), "two?", addressed=True))
+    await world.chats.until(lambda: done(world, 2))
+    assert model.requests[-1]["messages"][-1]["content"] == "two?"

@@ -19,6 +19,7 @@ from bot.services.proof import LEASE, Proof
 from finetune.providers.profiles import profile
 from storage.clock import now
 from storage.database import Database
+from storage.repositories import releases
 from storage.tables import Evaluation
 from tests.fakes.model import ModelStandIn
 from tests.fakes.platform import Someone
@@ -339,6 +340,10 @@ async def test_a_tap_during_the_test_that_something_else_overtook_is_told(world:
     card = card_with(world, "passed its gates")
     assert card is not None
     assert "something else was decided since, so nothing changes. To do it now: /promote v1" in str(card.blocks)
+    # It is told once, however often the model is tested.
+    assert world.app is not None
+    async with world.app.core.database.transaction() as session:
+        assert await releases.overtaken(session, 1) == []
 
 
 async def test_a_tap_of_somebody_who_may_no_more_moves_nothing(world: World, model: ModelStandIn) -> None:

@@ -16,7 +16,9 @@ _FOREIGN = str.maketrans(dict.fromkeys(_SIGNS, ""))
 _ESCAPED_LESS_THAN = re.compile(rf"(?<!\\)((?:\\\\)*)\\{_LESS_THAN}")
 # `[label]: address` names a link, and is not shown: a list of sources would be gone.
 _NAMED_LINK = re.compile(r"(?m)^((?:[ \t>]|[*+-][ \t]|\d+[.)][ \t])*)\[(?=[^\]\n]+\]:)")
-_BARS = re.compile(r"(?P<spoiler>(?<![\w|\\])\|\|(?=[^\s|])[^|\n]+(?<=[^\s|])\|\|(?![\w|]))|\|{2,}")
+_BARS = re.compile(
+    r"(?P<spoiler>(?<![\w|\\])\|\|(?=[^\s|])(?:(?!\|\||\n[ \t]*\n).)+(?<=[^\s|])\|\|(?![\w|]))|\|{2,}", re.DOTALL
+)
 _FORMULA = re.compile(
     r"\$\$(?P<block>[^$]+)\$\$|(?<![\w$])\$(?=\S)(?P<inline>[^$\n]+)(?<=[^\s\\])\$(?![\w$])", re.DOTALL
 )
@@ -51,10 +53,9 @@ def restored(text: str | None) -> str | None:
 
 def _table(source: str, before: str) -> str | None:
     """The table as code; None within a quote and beside an item's mark, where the converter's own way has to do."""
-    rows = None if before.strip() else aligned(source, "-")
-    if rows is None:
+    if before.strip():
         return None
-    lines = ["```", *rows.replace("\\", _BACKSLASH).split("\n"), "```"]
+    lines = ["```", *aligned(source, "-").replace("\\", _BACKSLASH).split("\n"), "```"]
     return f"\n{before}".join(lines) + ("\n" if source.endswith("\n") else "")
 
 

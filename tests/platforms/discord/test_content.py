@@ -101,7 +101,25 @@ def test_code_spans_end_with_as_many_ticks() -> None:
 
 def test_two_bars_hide_nothing_but_words_in_one_line() -> None:
     assert fitted("a || b ||c d|| e || f") == "a \\|\\| b ||c d|| e \\|\\| f"
+    for spoiler in ("||the answer is `42`||", "||first\nsecond||", "||x | y||"):
+        assert fitted(spoiler) == spoiler
 
 
 def test_a_table_has_its_addresses_and_no_marks() -> None:
     assert "Docs (https://e.org)  1" in fitted("| [Docs](https://e.org) | **1** |\n|---|---|\n| a | b |")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "1.  step\n\n    | a | b |\n    |---|---|\n    | <@1> | x |",
+        "|a|b|\n|-|\n|<@1>|x|",
+        "| Op | Meaning |\n|---|---|\n| <@1> | `a || b` |\n| x | y | extra |",
+    ],
+)
+def test_whatever_looks_like_a_table_is_code_and_whole(table: str) -> None:
+    found = fitted(table)
+    assert "```" in found
+    assert found.index("```") < found.index("<@1>") < found.rindex("```")
+    assert all(word in found for word in ("x", "a", "b"))
+    assert "extra" in found or "extra" not in table

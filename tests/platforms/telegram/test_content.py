@@ -389,3 +389,14 @@ def test_a_block_of_an_item_begins_a_line() -> None:
     assert pieces(page, MessageEntity.PRE) == ["pip install x"]
     assert pieces(page, MessageEntity.BOLD) == ["Install", "Run", "words"]
     assert pieces(page, MessageEntity.BLOCKQUOTE)[0].strip() == "quoted words"
+
+
+def test_a_bar_in_code_parts_no_cells_and_no_cell_is_lost() -> None:
+    table = "| Op | Meaning |\n|---|---|\n| or | `a || b` |\n| x | y | extra |\n"
+    assert pieces(shown(table), MessageEntity.PRE) == [
+        "Op  Meaning\n--  -------  -----\nor  a || b\nx   y        extra"
+    ]
+
+
+def test_a_spoiler_may_go_over_a_line_and_hold_a_bar() -> None:
+    assert pieces(shown("See ||one\ntwo | three||."), MessageEntity.SPOILER) == ["one\ntwo | three"]
