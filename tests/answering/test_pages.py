@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.answering.outline import outline
-from bot.answering.pages import Cut, cut, units
+from bot.answering.pages import Cut, Outdent, cut, units
 from bot.platforms.telegram.markdown import measure
 
 
@@ -233,7 +233,8 @@ STREAMED = [
 @pytest.mark.parametrize("size", [1, 7, 250])
 def test_what_comes_later_goes_on_as_what_came_before(text: str, size: int) -> None:
     """Whatever pieces a text comes in, its pages are those of the whole."""
-    limit, found, rest, outdents = 300, [], "", []
+    limit, found, rest = 300, [], ""
+    outdents: list[Outdent] = []
     for at in range(0, len(text), size):
         piece = text[at : at + size]
         for outdent in outdents:
