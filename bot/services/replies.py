@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -43,6 +44,7 @@ BUSY_WAITS = (2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
 _LONGEST_BUSY_WAIT = 60.0
 _LOOK_FOR_REPEATS_EVERY = 200  # characters
 _A_MARK_AND_MORE = 40  # characters
+_COUNTED_AT_ONCE = 20_000  # characters
 # Why an answer ended that its model had not ended.
 _ENDED_EARLY = ("length", "content_filter")
 
@@ -343,8 +345,11 @@ class Reply:
         if self._before is not None:
             more = continued(self._before, self._t("talk.go_on"), prefills=voice.model.prefills)
         own = own_words(voice.label, history)
-        # A long history takes its time to be counted, and nobody else's words may wait for that.
-        prompt, dropped = await asyncio.to_thread(fit, voice, own, question, self._means.count, more)
+        fitted = partial(fit, voice, own, question, self._means.count, more)
+        # A long history takes its time to be counted, and nobody else's words may wait for that; a thread beside a busy
+        # loop takes longer than a short one.
+        length = sum(len(turn.text) for turn in own)
+        prompt, dropped = fitted() if length < _COUNTED_AT_ONCE else await asyncio.to_thread(fitted)
         prompt += more
         if dropped and not self._talk.trim_told:
             self._notes.append(self._t("talk.trimmed", n=dropped))
