@@ -221,7 +221,8 @@ class Reply:
     async def _standing(self, page: int, ref: MessageRef) -> None:
         """A page has a message: kept at once, so that a restart finds it."""
         assert self._answer is not None
-        async with self._means.database.transaction() as session:
+        # Its next words wait until this is stored: a placeholder must not keep the first ones back.
+        async with self._means.database.transaction(urgent=True) as session:
             await turns.place(session, self._answer.id, ref.id, page, self._model)
             # Its last word may be kept at the same time, and must not be overwritten.
             await turns.grow(session, {self._answer.id: "".join(self._text)})
