@@ -63,7 +63,7 @@ async def test_a_tap_on_stop_before_the_last_word_leaves_it_alone(world: World, 
     ann = await world.owner()
     model.hold = asyncio.Event()
     await ann.says("hello")
-    await with_its_last_word_to_come(world, model, 0.5)
+    await with_its_last_word_to_come(world, model, 4.0)
     ack = await ann.presses("Stop")
     assert ack is not None
     assert "Nothing" in ack.text
@@ -265,7 +265,7 @@ async def test_where_the_pages_stand_that_came_with_the_last_word_is_known(world
     ann = await world.owner()
     model.words = [f"w{number:04} " for number in range(1600)]
     model.hold = asyncio.Event()
-    world.chats.troubles += [Throttled(1.0)] * 2
+    world.chats.troubles.append(Throttled(6.0))
     await ann.says("hello")
     await asyncio.wait_for(model.spoke.wait(), 10)
     model.hold.set()
