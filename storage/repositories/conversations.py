@@ -243,13 +243,18 @@ async def forget(session: AsyncSession, person_id: int) -> int:
     )
     newest = await session.scalar(select(func.max(Turn.id)))
     gone = or_(Turn.id.in_(mine), Turn.answer_to.in_(mine))
-    numbers = list(await session.scalars(select(Turn.id).where(gone)))
-    if newest in numbers:
-        # SQLite would give its number to somebody else's turn: buttons, and an answer under way, would mean that one.
-        nothing = {"person_id": None, "text": "", "model": None, "message": None, "answer_to": None, "owed": False}
-        await session.execute(update(Turn).where(Turn.id == newest).values(state="superseded", **nothing))
-    await session.execute(delete(Turn).where(Turn.id.in_(numbers), Turn.id != newest))
-    return len(numbers)
+    # SQLite would give its number to somebody else's turn: buttons, and an answer under way, would mean that one.
+    nothing = {"person_id": None, "text": "", "model": None, "message": None, "answer_to": None, "owed": False}
+    emptied = await session.execute(
+        update(Turn)
+        .where(Turn.id == newest, gone)
+        .values(state="superseded", **nothing)
+        .returning(Turn.id)
+        .execution_options(synchronize_session=False)
+    )
+    count = len(emptied.all())
+    deleted = await session.execute(delete(Turn).where(gone).returning(Turn.id))
+    return count + len(deleted.all())
 
 
 async def said_by(session: AsyncSession, person_id: int) -> list[Turn]:

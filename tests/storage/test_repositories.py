@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, select
 
 from finetune.jobs import InvalidTransition, JobState
 from storage.clock import now
@@ -22,7 +23,7 @@ from storage.repositories import (
     updates,
 )
 from storage.repositories.datasets import Content
-from storage.tables import Job, OutboxRow
+from storage.tables import Job, OutboxRow, Turn
 
 
 def content(source: str = "a" * 64, **values: Any) -> Content:
@@ -223,6 +224,21 @@ async def test_concurrent_web_messages_get_different_revisions(database: Databas
         await messages.append(session, "room", "bot", {}, "first")
     revisions = await asyncio.gather(*(add(number) for number in range(8)))
     assert len(set(revisions)) == 8
+
+
+async def test_whoever_said_a_great_deal_is_forgotten_too(database: Database) -> None:
+    """More turns than a statement may have values."""
+    async with database.transaction() as session:
+        person = await people.create(session, "Ann", "user", None)
+        talk = await conversations.at(session, "web", "room-1", "", "private")
+        fields = {"conversation_id": talk.id, "person_id": person.id, "language": "en", "role": "user", "text": "x"}
+        row = {**fields, "state": "answered", "created_at": now(), "owed": False}
+        await session.execute(insert(Turn), [row] * 40_000)
+        assert await conversations.forget(session, person.id) == 40_000
+        # The last number is kept, and nothing else of it.
+        assert list(await session.scalars(select(Turn.text))) == [""]
+        later = await conversations.add(session, talk.id, "user", "new", "waiting", language="en")
+        assert later.id == 40_001
 
 
 async def test_forgetting_takes_question_and_answer(database: Database) -> None:
