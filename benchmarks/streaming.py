@@ -10,7 +10,8 @@ storm as everybody does (:mod:`benchmarks.streaming_storm`; in brackets, what kn
 allow); calls that were answered 429 for being too early; last words that never came, or came twice; how late last
 words came after the moment from which the platform allowed them in a chat that stands alone (the last token, the
 pause since the last call, the end of the last wait that it was told); the time from an answer's first token to its
-first words; calls made for each that the oracle makes; processor seconds for each 1,000 tokens; memory for each
+first words; how long questions are on their way from the platform to the model, which takes 0.3 s more for its first
+token; calls made for each that the oracle makes; processor seconds for each 1,000 tokens; memory for each
 conversation. And, under the same limits in a simulated time, how others would have fared (see
 :mod:`benchmarks.streaming_peers`).
 
@@ -24,6 +25,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -51,6 +53,8 @@ ALL = {"private": PER_SECOND, "group": PER_SECOND, "discord": 50}
 CHARACTERS = {"private": 3600, "group": 3600, "discord": 1800}
 STARTS_PER_SECOND = 10
 FIRST_WORDS = 1.2
+# Seconds that the model takes for its first token.
+FIRST_TOKEN = 0.3
 SHOWN = ("sendMessage", "editMessageText")
 
 
@@ -78,9 +82,11 @@ class Case:
 class Seen:
     """One conversation: generation times of characters, and calls that showed so many of them.
 
-    ``told``: when the storm refused a call, and for how many seconds; ``shut``: see :func:`_shut`.
+    ``told``: when the storm refused a call, and for how many seconds; ``shut``: see :func:`_shut`; ``asked``: when
+    the person asked.
     """
 
+    asked: float
     generated: Any
     calls: list[tuple[float, int]]
     told: list[tuple[float, int]]
@@ -112,6 +118,11 @@ class Run:
         self._folder = folder
         self._tokens, self._width = case.tokens, case.width
         self.cpu = self.idle_memory = self.peak_memory = 0.0
+        # When each conversation was asked, by its number.
+        self._asked: dict[int, float] = {}
+
+    def _model(self) -> tuple[str, ...]:
+        return ("--rate", str(RATE), "--width", str(self._width), "--first", str(FIRST_TOKEN))
 
     def _chat(self, number: int) -> int:
         return number if self.case.kind == "private" else -number
@@ -119,7 +130,7 @@ class Run:
     async def play(self) -> list[Seen]:
         """Ask every conversation its question, wait for all last words, and read what was shown when."""
         case = self.case
-        model = await _process("-m", "benchmarks.streaming_model", "--rate", str(RATE), "--width", str(self._width))
+        model = await _process("-m", "benchmarks.streaming_model", *self._model())
         address = json.loads(await _line(model))["address"]
         telegram = await _process("-m", "tests.fakes.telegram", "--flood", "--storm", str(case.storm))
         place = json.loads(await _line(telegram))
@@ -174,6 +185,7 @@ class Run:
             person = number if self.case.kind == "private" else 1
             where = {} if self.case.kind == "private" else {"chat": -number}
             text = f"question {number}" if self.case.kind == "private" else f"/ask question {number}"
+            self._asked[number] = time.monotonic()
             await self._post("say", person=person, text=text, **where)
             await asyncio.sleep(1 / STARTS_PER_SECOND)
         whole = self._whole()
@@ -209,7 +221,8 @@ class Run:
             told = [(call["arrived"], call["retry_after"]) for call in mine if call["verdict"] == "storm"]
             shut = _shut(start, mine, SPACING[self.case.kind])
             messages = [call for call in mine if call["verdict"] == "ok" and call["text"] == whole]
-            found.append(Seen(moments, shown, told, shut, len({call["message"] for call in messages})))
+            finals = len({call["message"] for call in messages})
+            found.append(Seen(self._asked[number], moments, shown, told, shut, finals))
         return found
 
 
@@ -219,7 +232,7 @@ class DiscordRun(Run):
     async def play(self) -> list[Seen]:
         """Ask every conversation its question, wait for all last words, and read what was shown when."""
         case = self.case
-        model = await _process("-m", "benchmarks.streaming_model", "--rate", str(RATE), "--width", str(self._width))
+        model = await _process("-m", "benchmarks.streaming_model", *self._model())
         address = json.loads(await _line(model))["address"]
         limits = Limits(5, 5.0, everywhere=ALL["discord"], storm=case.storm)
         async with DiscordStandIn() as discord, aiohttp.ClientSession() as session:
@@ -253,6 +266,7 @@ class DiscordRun(Run):
         self.idle_memory = process.memory_info().rss
         before = sum(process.cpu_times()[:2])
         for number, person in enumerate(people, start=1):
+            self._asked[number] = time.monotonic()
             await person.says(f"question {number}")
             await asyncio.sleep(1 / STARTS_PER_SECOND)
         whole = self._whole()
@@ -283,7 +297,8 @@ class DiscordRun(Run):
             ]
             messages = [each for each in discord.messages(discord.person(number)) if each.body["content"] == whole]
             told = [(call.at, round(call.storm)) for call in mine if call.storm]
-            found.append(Seen(moments, shown, told, _shut(start, plain, SPACING["discord"]), len(messages)))
+            shut = _shut(start, plain, SPACING["discord"])
+            found.append(Seen(self._asked[number], moments, shown, told, shut, len(messages)))
         return found
 
 
@@ -316,6 +331,8 @@ class Figures:
     late: float
     first: float
     first_worst: float
+    way: float
+    way_worst: float
 
 
 Bounds = tuple[Bound, Bound]
@@ -342,6 +359,7 @@ def figures(run: Run, seen: list[Seen]) -> Figures:
     spacing = SPACING[run.case.kind]
     stale = [staleness(each.generated, each.calls) for each in seen]
     first = [each.calls[0][0] - each.generated[0] for each in seen]
+    way = [float(each.generated[0]) - each.asked - FIRST_TOKEN for each in seen]
     return Figures(
         staleness=sum(total for total, _ in stale) / max(1, sum(count for _, count in stale)),
         calls=sum(len(each.calls) for each in seen) / len(seen),
@@ -351,6 +369,8 @@ def figures(run: Run, seen: list[Seen]) -> Figures:
         late=max(_late(each, spacing) for each in seen),
         first=float(np.median(first)),
         first_worst=max(first),
+        way=float(np.median(way)),
+        way_worst=max(way),
     )
 
 
@@ -431,6 +451,7 @@ def _show(run: Run, found: Figures, bounds: Bounds | None = None) -> None:
         f" {found.calls:5.1f} calls{calls}, earned 429 {found.earned},"
         f" last words lost {found.lost}, doubled {found.doubled}, {found.late:.2f} s late at most,"
         f" first words {found.first:.2f} s (worst {found.first_worst:.2f}),"
+        f" questions {found.way:.2f} s on their way to the model (worst {found.way_worst:.2f}),"
         f" {run.cpu / tokens * 1000:.3f} CPU s/1000 tokens, {memory:.2f} MB each",
         flush=True,
     )

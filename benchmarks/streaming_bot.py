@@ -10,6 +10,8 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+import uvloop
+
 from bot.app import App
 from bot.settings import read
 from finetune.errors import ProviderError
@@ -88,6 +90,6 @@ async def main(address: str, tokens: int, persons: int, groups: int, platform: s
 
 
 if __name__ == "__main__":
-    asyncio.run(
+    uvloop.run(
         main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), "".join(sys.argv[5:]) or "telegram")
     )

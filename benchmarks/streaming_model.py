@@ -12,6 +12,7 @@ import sys
 import time
 
 import orjson
+import uvloop
 from aiohttp import web
 
 
@@ -85,4 +86,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

@@ -1,10 +1,12 @@
 """What tests of several packages share."""
 
+import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
+import uvloop
 from playwright.async_api import Browser, async_playwright
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -21,6 +23,11 @@ QUIET = (
 def pytest_configure() -> None:
     """Be no more important than a trainer: trainers make way for others, and beside busy tests would never end."""
     os.nice(19)
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the bot runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

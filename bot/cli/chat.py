@@ -1,14 +1,17 @@
 """``tuneteller chat``: one question to a model, its answer as it comes."""
 
+import asyncio
 import re
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import click
 
-from bot.answering.model import ModelError, Said
+from bot.answering.model import ModelError, Piece, Said
 from bot.cli.desk import core
 from bot.cli.words import fail, perform, say, settings
 from bot.commands.versions import alias_of
+from bot.services.replies import FIRST_WORD_GIVEN_UP, SILENCE
 from bot.settings import Settings
 
 
@@ -39,9 +42,23 @@ async def _chat(chosen: Settings, model: str, question: str) -> None:
                 prompt = [Said("user", question)]
                 if voice.system_prompt:
                     prompt.insert(0, Said("system", voice.system_prompt))
-                async with aclosing(voice.model.stream(prompt, voice.sampling)) as pieces:
-                    async for piece in pieces:
-                        click.echo(piece.text, nl=False)
+                await _speak(voice.model.stream(prompt, voice.sampling))
         except ModelError as error:
             fail("\n" + say(f"talk.error.{error.code}"))
         click.echo()
+
+
+async def _speak(answer: AsyncGenerator[Piece]) -> None:
+    """Print an answer as it comes. Raises :class:`ModelError`, also when the next word does not come."""
+    heard = False
+    async with aclosing(answer) as pieces:
+        try:
+            while True:
+                async with asyncio.timeout(SILENCE if heard else FIRST_WORD_GIVEN_UP):
+                    piece = await anext(pieces)
+                heard = True
+                click.echo(piece.text, nl=False)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise ModelError("cut_off" if heard else "no_word") from None

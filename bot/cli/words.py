@@ -1,12 +1,12 @@
 """The terminal's language, and how its commands end."""
 
-import asyncio
 import os
 import sys
 from collections.abc import Coroutine
 from typing import Any, NoReturn, TypeVar
 
 import click
+import uvloop
 
 from bot.chat.errors import UserError
 from bot.commands.desk import problem
@@ -56,7 +56,7 @@ def settings() -> Settings:
 def perform(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's work; what a person may be told becomes one sentence and exit status 1."""
     try:
-        return asyncio.run(work)
+        return uvloop.run(work)
     except UserError as error:
         fail(problem(words(), error))
     except FineTuneError as error:

@@ -247,7 +247,7 @@ class Conversations:
 
     def busy(self, platform: str, chat: str) -> bool:
         """Whether something is being said in a chat."""
-        return any(self._chats.get(number) == (platform, chat) for number in self._workers)
+        return (platform, chat) in self._chats.values()
 
     def abandon(self, platform: str, chat: str) -> None:
         """Another process has this chat: nothing more is said or kept there by this one."""

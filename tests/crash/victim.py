@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from bot import logs
 from bot.app import App
 from bot.settings import read
@@ -73,4 +75,4 @@ async def main(outside: str, model: str, key: str) -> None:
 if __name__ == "__main__":
     for each in sys.argv[5:]:
         arm(each, Path(sys.argv[4]) / "points")
-    asyncio.run(main(*sys.argv[1:4]))
+    uvloop.run(main(*sys.argv[1:4]))

@@ -6,6 +6,8 @@ import json
 import signal
 import sys
 
+import uvloop
+
 from tests.fakes.telegram.control import ControlledStandIn
 from tests.fakes.telegram.flood import Flood, Rules
 
@@ -39,4 +41,4 @@ async def main(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(_arguments()))
+    uvloop.run(main(_arguments()))

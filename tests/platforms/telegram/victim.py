@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import uvloop
+
 from bot.chat.events import Ack, Event, Message
 from bot.platforms.telegram import TelegramPlatform
 
@@ -43,4 +45,4 @@ async def main(api_base: str, token: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))
+    uvloop.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))
