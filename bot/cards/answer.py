@@ -13,19 +13,20 @@ def during(t: Translator, keypad: Keypad, answer_id: int) -> tuple[tuple[Button,
 def after(
     t: Translator, keypad: Keypad, answer_id: int, *, rateable: bool, unfinished: bool
 ) -> tuple[tuple[Button, ...], ...]:
-    """When it is done. Only a whole answer can be rated, and only one at its greatest length gone on with."""
+    """When it is over. Only a whole answer can be rated; one at its greatest length can be gone on with, and so can a
+    rest that did not come to its end.
+    """
     again = keypad.press(t("button.retry"), "talk.retry", answer=answer_id)
+    more = (keypad.press(t("button.continue"), "talk.continue", answer=answer_id, once=True),) if unfinished else ()
     if not rateable:
-        return ((again,),)
+        return ((*more, again),)
     row = (
         again,
         keypad.press("👍", "talk.rate", answer=answer_id, value=1),
         keypad.press("👎", "talk.rate", answer=answer_id, value=-1),
         keypad.press("✏️", "talk.suggest", asks=True, answer=answer_id),
     )
-    if not unfinished:
-        return (row,)
-    return ((keypad.press(t("button.continue"), "talk.continue", answer=answer_id, once=True),), row)
+    return (more, row) if more else (row,)
 
 
 def suggest(t: Translator, keypad: Keypad, suggestion_id: int, person_id: int) -> Card:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.cards import albums, images
 from bot.chat.content import Card, Paragraph, Tone
-from bot.chat.errors import Refused, Unavailable, UserError, Vanished
+from bot.chat.errors import PlatformError, Refused, UserError, Vanished
 from bot.chat.events import Ack, Message, Upload
 from bot.chat.places import MessageRef, PlaceKind
 from bot.chat.platform import Platform
@@ -93,8 +93,10 @@ class Albums:
             stored = await self._library.receive(platform.fetch(upload), limit)
         except Refused:
             raise UserError("upload_too_large", limit=limit // 1_000_000) from None
-        except (Vanished, Unavailable):
+        except Vanished:
             raise UserError("upload_gone") from None
+        except PlatformError:
+            raise UserError("upload_not_fetched") from None
         picture = trainable_name(upload.name)
         try:
             arrived = await self._sets.add(album, upload.name, stored.digest, stored.size, picture=picture)

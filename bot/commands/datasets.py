@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.cards import examples, lists, validation
 from bot.chat.content import Attachment, AttachmentKind, Card, Paragraph, Tone
-from bot.chat.errors import Refused, Unavailable, UserError, Vanished
+from bot.chat.errors import PlatformError, Refused, UserError, Vanished
 from bot.chat.events import Ack, Message
 from bot.chat.places import MessageRef
 from bot.chat.platform import Platform
@@ -100,8 +100,10 @@ class Datasets:
             stored = await self._library.receive(chunks, limit)
         except Refused:
             await context.show(card, _problem(t(f"error.{too_large}", limit=limit // 1_000_000)))
-        except (Vanished, Unavailable):
+        except Vanished:
             await context.show(card, _problem(t("error.upload_gone")))
+        except PlatformError:
+            await context.show(card, _problem(t("error.upload_not_fetched")))
         except UserError as error:
             await context.show(card, _problem(t(f"error.{error.key}", **error.fields)))
         else:

@@ -46,7 +46,7 @@ class Conversations:
         self._replies: dict[int, Reply] = {}
         # Conversations in which something new was stored since their worker last looked.
         self._fresh: set[int] = set()
-        # Answers to be gone on with, by conversation.
+        # The rest of an answer, that is to be made, by conversation.
         self._going_on: dict[int, Turn] = {}
         # Conversations whose people were told that they have to wait for the answer that is being made.
         self._told: set[int] = set()
@@ -137,11 +137,13 @@ class Conversations:
     async def go_on(self, place: Place, member: Member, answer_id: int) -> None:
         """Go on with the last answer, which reached its greatest length. Raises ``UserError``."""
         talk = await self._quiet(place)
-        async with self._database.reading() as session:
+        async with self._database.transaction() as session:
             last = _last(await turns.last_answer(session, talk), answer_id)
-            asked = await turns.questions(session, last)
-        _may(member, asked)
-        self._going_on[talk.id] = last
+            _may(member, await turns.questions(session, last))
+            assert last.answer_to is not None
+            # Kept before the person is told, so that a restart goes on, too.
+            rest = await turns.begin(session, talk.id, last.answer_to, last.language)
+        self._going_on[talk.id] = rest
         self._begin(talk.id, (talk.platform, talk.chat))
 
     async def _quiet(self, place: Place) -> Conversation:
@@ -208,20 +210,22 @@ class Conversations:
         async with self._database.reading() as session:
             owed = await turns.owed_in(session, platform, chat)
             waiting = await turns.waiting_in(session, platform, chat)
-        cut, waiting = await self._cut_off(platform, chat) if owed else ([], waiting)
+        cut, going_on, waiting = await self._cut_off(platform, chat) if owed else ([], [], waiting)
         for answer, place in cut:
             ending = self._ending[answer.id] = asyncio.get_running_loop().create_task(
                 self._end(answer, place), name=f"{place.platform} {place.chat}"
             )
             ending.add_done_callback(partial(self._ended, answer.id))
-        for conversation_id in waiting:
+        for rest in going_on:
+            self._going_on[rest.conversation_id] = rest
+        for conversation_id in {*waiting, *(rest.conversation_id for rest in going_on)}:
             self._begin(conversation_id, chat=(platform, chat))
 
-    async def _cut_off(self, platform: str, chat: str) -> tuple[list[tuple[Turn, Place]], list[int]]:
+    async def _cut_off(self, platform: str, chat: str) -> tuple[list[tuple[Turn, Place]], list[Turn], list[int]]:
         """Mark what a dead process left half-way in a chat: the answers that are owed a last word and where they stand,
-        and the conversations in which somebody waits then.
+        the rests of answers that are to be made anew, and the conversations in which somebody waits then.
         """
-        cut = []
+        cut, going_on = [], []
         async with self._database.transaction() as session:
             for answer, talk in await turns.owed_in(session, platform, chat):
                 if self._busy(talk.id) or answer.id in self._ending:
@@ -231,13 +235,17 @@ class Conversations:
                 if answer.state == "answering" and answer.message is None and not answer.text:
                     # Nothing of it was seen: it is answered as if asked just now.
                     await turns.revise(session, answer.id, state="superseded", owed=False)
-                    await turns.ask_again(session, talk.id)
+                    if await turns.part_before(session, answer) is None:
+                        await turns.ask_again(session, talk.id)
+                    elif answer.answer_to is not None:
+                        await turns.answered(session, talk.id)
+                        going_on.append(await turns.begin(session, talk.id, answer.answer_to, answer.language))
                     continue
                 if answer.state == "answering":
                     answer.state = "interrupted"
                     await turns.answered(session, answer.conversation_id)
                 cut.append((answer, place_of(talk)))
-            return cut, await turns.waiting_in(session, platform, chat)
+            return cut, going_on, await turns.waiting_in(session, platform, chat)
 
     def _ended(self, answer_id: int, task: asyncio.Task[None]) -> None:
         del self._ending[answer_id]
@@ -286,7 +294,10 @@ class Conversations:
 
     async def _finish(self, relay: Relay, answer: Turn, note: str) -> None:
         t = translator(answer.language)
-        buttons = await self._means.buttons.after(t, answer.id, Ending(answer.state))
+        async with self._database.reading() as session:
+            rest = await turns.part_before(session, answer) is not None
+        ending = Ending(answer.state, unfinished=rest and answer.state != "done")
+        buttons = await self._means.buttons.after(t, answer.id, ending)
         trouble = await relay.finish(note, buttons)
         if trouble is not None:
             log.warning("the last word of an answer could not be shown: %s", type(trouble).__name__)
@@ -352,9 +363,12 @@ class Conversations:
             if talk is None:
                 return None
             if going_on is not None:
+                parts = await turns.answers_to(session, talk.id, going_on.answer_to)
+                said = "".join(part.text for part in parts if part.id < going_on.id)
                 asked = await turns.questions(session, going_on)
-                said = "".join(turn.text for turn in await turns.answers_to(session, talk.id, going_on.answer_to))
-                return Reply(self._means, talk, asked, said) if asked else None
+                # Whoever asked may have had it forgotten meanwhile, or wished for another answer.
+                if asked and going_on.id in {part.id for part in parts}:
+                    return Reply(self._means, talk, asked, going_on, said)
             waiting = await turns.waiting(session, conversation_id)
         return Reply(self._means, talk, waiting) if waiting else None
 

@@ -120,7 +120,12 @@ class Reply:
     """Answers what waits in a conversation, once; or goes on with an answer that reached its greatest length."""
 
     def __init__(
-        self, means: Means, talk: Conversation, waiting: Sequence[Turn], going_on_from: str | None = None
+        self,
+        means: Means,
+        talk: Conversation,
+        waiting: Sequence[Turn],
+        answer: Turn | None = None,
+        going_on_from: str | None = None,
     ) -> None:
         self._means = means
         self._talk = talk
@@ -144,7 +149,7 @@ class Reply:
         self._pieces_heard = 0
         # The end of what was said.
         self._recent = ""
-        self._answer: Turn | None = None
+        self._answer = answer
         self._relay: Relay | None = None
         self._reading: asyncio.Task[None] | None = None
         self._stopped = False
@@ -185,16 +190,7 @@ class Reply:
         async with self._means.database.transaction() as session:
             for turn in self._waiting:
                 await turns.revise(session, turn.id, state="answering")
-            answer = await turns.add(
-                session,
-                self._talk.id,
-                "assistant",
-                "",
-                "answering",
-                language=last.language,
-                answer_to=last.id,
-                owed=True,
-            )
+            answer = self._answer or await turns.begin(session, self._talk.id, last.id, last.language)
             stop = await self._means.buttons.during(self._t, answer.id, session)
         self._answer = answer
         in_group = self._place.kind is PlaceKind.GROUP
@@ -297,7 +293,9 @@ class Reply:
                 talk = await session.get_one(Conversation, self._talk.id)
                 for name, value in self._told.items():
                     setattr(talk, name, value)
-            ending = Ending(self._state, unfinished=self._last.finish == "length")
+            # The rest of an answer that did not come to its end is wished for still.
+            cut_short = self._before is not None and self._state != "done"
+            ending = Ending(self._state, unfinished=cut_short or self._last.finish == "length")
             return await self._means.buttons.after(self._t, answer.id, ending, session)
 
     async def _read(self, answer: Turn, relay: Relay) -> None:

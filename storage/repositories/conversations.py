@@ -37,6 +37,13 @@ async def add(session: AsyncSession, conversation_id: int, role: str, text: str,
     return turn
 
 
+async def begin(session: AsyncSession, conversation_id: int, question: int, language: str) -> Turn:
+    """Begin an answer, or the rest of one, to a question (its turn's number)."""
+    return await add(
+        session, conversation_id, "assistant", "", "answering", language=language, answer_to=question, owed=True
+    )
+
+
 async def asked(session: AsyncSession, conversation_id: int, message: str) -> bool:
     """Whether a person's message is a turn already."""
     query = select(Turn.id).where(Turn.conversation_id == conversation_id, Turn.role == "user", Turn.message == message)
@@ -195,6 +202,12 @@ async def answers_to(session: AsyncSession, conversation_id: int, question: int 
         Turn.conversation_id == conversation_id, Turn.answer_to == question, Turn.state != "superseded"
     )
     return list(await session.scalars(query.order_by(Turn.id)))
+
+
+async def part_before(session: AsyncSession, answer: Turn) -> Turn | None:
+    """What an answer goes on from, if it is the rest of one."""
+    parts = await answers_to(session, answer.conversation_id, answer.answer_to)
+    return next((part for part in reversed(parts) if part.id < answer.id), None)
 
 
 async def waiting_in(session: AsyncSession, platform: str, chat: str) -> list[int]:

@@ -170,6 +170,65 @@ async def test_continue_goes_on_with_the_answer(world: World, model: ModelStandI
     assert again.text == "Already going on"
 
 
+async def test_a_rest_that_breaks_off_can_be_gone_on_with(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.finish = "length"
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world))
+    model.words, model.cut = [" Then ", "rain,"], True
+    await ann.presses("Continue")
+    await world.chats.until(lambda: done(world, 2))
+    assert "cut off in the middle" in world.chats.answers()[-1].note
+    model.words, model.cut, model.finish = [" then ", "sun."], False, "stop"
+    await ann.presses("Continue")
+    await world.chats.until(lambda: done(world, 3))
+    assert model.requests[-1]["messages"][1]["content"] == "The tea leaves settle. Then rain,"
+    assert last_words(world) == " then sun."
+
+
+async def test_a_rest_that_was_wished_for_at_the_kill_is_made_after_it(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.finish = "length"
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world))
+    model.silent = asyncio.Event()
+    ack = await ann.presses("Continue")
+    assert ack is not None
+    assert ack.text == "Going on"
+    await world.kill()
+    model.silent, model.finish, model.words = None, "stop", [" Then ", "rain."]
+    await world.start()
+    ann.platform = world.platform  # type: ignore[assignment]
+    await world.chats.until(lambda: done(world, 2))
+    assert [m["role"] for m in model.requests[-1]["messages"]] == ["user", "assistant", "user"]
+    assert last_words(world) == " Then rain."
+    await ann.says("and?")
+    await world.chats.until(lambda: done(world, 3))
+    assert model.requests[-1]["messages"][1]["content"] == "The tea leaves settle. Then rain."
+
+
+async def test_a_rest_of_which_something_was_seen_at_the_kill_is_ended_and_can_be_gone_on_with(
+    world: World, model: ModelStandIn
+) -> None:
+    ann = await world.owner()
+    model.finish = "length"
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world))
+    model.words, model.hold = [" Then ", "rain."], asyncio.Event()
+    await ann.presses("Continue")
+    await world.chats.until(lambda: last_words(world).startswith(" Then"))
+    await world.kill()
+    model.hold, model.finish = None, "stop"
+    await world.start()
+    ann.platform = world.platform  # type: ignore[assignment]
+    await world.chats.until(lambda: done(world, 2))
+    await ann.presses("Continue")
+    await world.chats.until(lambda: done(world, 3))
+    # Of what was seen at the kill as much is known as was kept last.
+    assert model.requests[-1]["messages"][1]["content"].startswith("The tea leaves settle.")
+    assert last_words(world) == " Then rain."
+
+
 async def test_a_rating_is_kept_once_and_taken_back_by_a_second_tap(world: World, model: ModelStandIn) -> None:
     ann = await world.owner()
     await ann.says("hello")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.errors import PlatformError, Refused, Unavailable
+from bot.chat.errors import PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
 from tests.services.world import World, dataset
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -66,7 +66,16 @@ async def test_a_file_that_is_gone_is_told(world: World) -> None:
     await world.chats.until(lambda: "not there any more" in world.chats.text())
 
 
-@pytest.mark.parametrize(("trouble", "words"), [(Refused(), "larger than"), (Unavailable(), "not there any more")])
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (Refused(), "larger than"),
+        (Vanished(), "not there any more"),
+        (Unavailable(), "could not be fetched"),
+        (Unconfirmed(), "could not be fetched"),
+        (Throttled(5), "could not be fetched"),
+    ],
+)
 async def test_a_broken_download_is_told_on_its_card(world: World, trouble: PlatformError, words: str) -> None:
     ann = await world.owner()
     world.chats.downloads = [trouble]

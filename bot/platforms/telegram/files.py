@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 from telegram import Bot, File
 
-from bot.chat.errors import Refused, Unavailable, Vanished
+from bot.chat.errors import Refused, Throttled, Unavailable, Unconfirmed, Vanished
 from bot.chat.events import Upload
 from bot.platforms.telegram.errors import telegram_errors
 from bot.platforms.telegram.redaction import safe_logger
@@ -18,6 +18,11 @@ log = safe_logger(__name__)
 
 _PIECE = 256 * 1024
 _GONE = (401, 403, 404, 410)
+# A local Bot API server answers where a file is when it has all of it.
+_LOCAL_SECONDS = 900.0
+# Seconds before Telegram is asked again where a file is, unless it says itself how long.
+_PAUSES = (1.0, 4.0)
+_LONGEST_PAUSE = 60.0
 
 
 class Downloads:
@@ -33,8 +38,7 @@ class Downloads:
         """The bytes in pieces. Raises ``Vanished``, ``Unavailable``, and ``Refused`` for a file that is too big."""
         if upload.size is not None and upload.size > self._most:
             raise Refused(f"the file has {upload.size} bytes, {self._most} are allowed")
-        with telegram_errors():
-            file = await self._bot.get_file(upload.handle)
+        file = await self._found(upload.handle)
         path = (file.file_path or "").removeprefix(f"{self._base}/")
         if not path:
             raise Vanished(upload.handle)
@@ -46,6 +50,21 @@ class Downloads:
                 raise Refused(f"the file has more than {self._most} bytes")
             yield piece
         _check(file, count)
+
+    async def _found(self, handle: str) -> File:
+        """What Telegram knows of a file. To ask again changes nothing there."""
+        for pause in (*_PAUSES, None):
+            try:
+                with telegram_errors():
+                    return await self._bot.get_file(
+                        handle, read_timeout=_LOCAL_SECONDS if self._local else READ_SECONDS
+                    )
+            except (Throttled, Unavailable, Unconfirmed) as error:
+                if pause is None:
+                    raise Unavailable(type(error).__name__) from error
+                wait = min(error.retry_after, _LONGEST_PAUSE) if isinstance(error, Throttled) else pause
+            await asyncio.sleep(wait)
+        raise AssertionError
 
     async def _from_disk(self, path: Path) -> AsyncIterator[bytes]:
         try:

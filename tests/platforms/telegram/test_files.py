@@ -7,10 +7,10 @@ import pytest
 
 from bot.chat.errors import PlatformError, Refused, Unavailable, Vanished
 from bot.chat.events import Upload
-from bot.platforms.telegram import TelegramPlatform
+from bot.platforms.telegram import TelegramPlatform, files
 from bot.platforms.telegram.platform import CLOUD_UPLOAD_BYTES, LOCAL_UPLOAD_BYTES
 from tests.fakes.telegram import DropAfter, Failure, HtmlPage, Person, TelegramStandIn
-from tests.fakes.telegram.troubles import Trouble
+from tests.fakes.telegram.troubles import Slow, Throttle, Trouble
 from tests.platforms.telegram.helpers import Inbox, Memory, platform_for
 
 Running = TelegramPlatform
@@ -35,7 +35,6 @@ async def test_a_file_comes_in_pieces(platform: Running, ming: Person, inbox: In
     [
         ("getFile", Failure(400, "Bad Request: wrong file_id or the file is temporarily unavailable"), Vanished),
         ("getFile", Failure(400, "Bad Request: file is too big"), Refused),
-        ("getFile", HtmlPage(502), PlatformError),
         ("download", HtmlPage(404), Vanished),
         ("download", HtmlPage(503), Unavailable),
         ("download", DropAfter(), Unavailable),
@@ -57,6 +56,43 @@ async def test_a_file_that_does_not_come(
         await read(platform.fetch(upload))
     assert tg.token not in repr(caught.value)
     assert len(await read(platform.fetch(upload))) == 1_000_000
+
+
+@pytest.mark.parametrize("trouble", [HtmlPage(502), DropAfter(), Throttle(1), Failure(500, "Internal Server Error")])
+async def test_where_a_file_is_is_asked_again(
+    platform: Running,
+    tg: TelegramStandIn,
+    ming: Person,
+    inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Trouble,
+) -> None:
+    monkeypatch.setattr(files, "_PAUSES", (0.0, 0.0))
+    await ming.sends_file("data.jsonl", b"x" * 1000)
+    upload = (await inbox.message()).uploads[0]
+    tg.next("getFile", trouble)
+    tg.next("getFile", trouble)
+    assert len(await read(platform.fetch(upload))) == 1000
+    for _ in range(3):
+        tg.next("getFile", trouble)
+    with pytest.raises(Unavailable):
+        await read(platform.fetch(upload))
+
+
+async def test_a_local_server_takes_its_time_to_fetch_a_file(
+    tg: TelegramStandIn, ming: Person, inbox: Inbox, platform: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(files, "_PAUSES", ())
+    await ming.sends_file("data.jsonl", b"x" * 1000)
+    upload = (await inbox.message()).uploads[0]
+    tg.next("getFile", Slow(0.5))
+    monkeypatch.setattr(platform._downloads, "_local", False)
+    with pytest.raises(Unavailable):
+        await read(platform.fetch(upload))
+    tg.next("getFile", Slow(0.5))
+    monkeypatch.setattr(platform._downloads, "_local", True)
+    assert len(await read(platform.fetch(upload))) == 1000
 
 
 async def test_a_file_that_ends_too_early(platform: Running, ming: Person, inbox: Inbox) -> None:
