@@ -77,7 +77,8 @@ class Relay:
         self._bringing: tuple[int, Answer] | None = None
         self._units = 0
         self._last: tuple[str, Buttons] | None = None
-        self._doubt: Unconfirmed | None = None
+        # What cannot be known or shown of a page, while others can.
+        self._doubt: PlatformError | None = None
         self._outcome: asyncio.Future[PlatformError | None] = asyncio.get_running_loop().create_future()
         self._words_shown = False
         self._drafts = isinstance(self._platform, Drafting)
@@ -339,15 +340,22 @@ class Relay:
                 # A preview that stands there twice will be followed by one last word.
                 return True
             self._doubt = error
-        elif not isinstance(error, Refused) or (done and self._last is not None):
+        elif not isinstance(error, Refused) or (done and self._last is not None and not self._more_than(number)):
             self._end(error)
             return False
+        elif done:
+            log.warning("a page of an answer was refused")
+            self._doubt = error
         else:
             log.warning("a preview of an answer was refused")
         page.content = content
         self._words_shown = True
-        self._stand(more=number + 1 < len(self._pages))
+        self._stand(more=self._more_than(number))
         return False
+
+    def _more_than(self, number: int) -> bool:
+        """Whether there are pages after this one."""
+        return number + 1 < len(self._wanted(final=self._last is not None))
 
     def _recognised(self, page: _Delivered) -> bool:
         """Whether the platform still knows the send that may have been taken."""

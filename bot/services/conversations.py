@@ -6,6 +6,7 @@ date while it grows. A process that dies in the middle leaves an answer that the
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -48,8 +49,8 @@ class Conversations:
         self._fresh: set[int] = set()
         # The rest of an answer, that is to be made, by conversation.
         self._going_on: dict[int, Turn] = {}
-        # Conversations whose people were told that they have to wait for the answer that is being made.
-        self._told: set[int] = set()
+        # By conversation, who was told to wait for the answer that is being made.
+        self._told: defaultdict[int, set[int | None]] = defaultdict(set)
         self._closing = False
 
     async def _at(self, place: Place) -> Conversation:
@@ -59,7 +60,7 @@ class Conversations:
     async def ask(self, place: Place, member: Member, text: str, language: str, ref: MessageRef) -> bool:
         """Store what somebody said and see that it is answered.
 
-        True if another answer is under way before it, and nobody here was told so yet.
+        True if another answer is under way before it, and this person was not told so yet.
         """
         question = _checked(text)
         async with self._database.transaction() as session:
@@ -76,9 +77,9 @@ class Conversations:
                     language=language,
                     message=ref.id,
                 )
-        busy = self._busy(talk.id) and talk.id not in self._told
+        busy = self._busy(talk.id) and member.id not in self._told[talk.id]
         if busy:
-            self._told.add(talk.id)
+            self._told[talk.id].add(member.id)
         self._begin(talk.id, (talk.platform, talk.chat))
         return busy
 
@@ -344,7 +345,7 @@ class Conversations:
                     continue
                 return
             self._replies[conversation_id] = reply
-            self._told.discard(conversation_id)
+            self._told.pop(conversation_id, None)
             try:
                 await reply.run()
             except Exception as error:

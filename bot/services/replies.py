@@ -227,22 +227,25 @@ class Reply:
         """The answer is kept, and could not be brought to its chat."""
         log.warning("an answer could not be shown: %s", type(trouble).__name__)
         if isinstance(trouble, Closed):
-            await self._say_beside(self._t("talk.topic_closed"))
+            # Its chat is told, around the thread.
+            await self._say_beside("closed", self._t("talk.topic_closed"), thread="")
         elif isinstance(trouble, Blocked):
             async with self._means.database.transaction() as session:
                 await chats.mark(session, self._place.platform, self._place.chat, "shut")
         elif isinstance(trouble, Unconfirmed):
-            # It may stand there. It is not sent again; whoever misses it finds it with /last.
-            log.info("whether the last word of answer %s arrived is not known", self.answer_id)
+            # It may stand there, and is not sent again unless somebody asks for it.
+            await self._say_beside("unsure", self._t("talk.unsure"), passing=True)
+        else:
+            await self._say_beside("not_shown", self._t("talk.not_shown"))
 
-    async def _say_beside(self, note: str) -> None:
-        """Tell the chat around a closed thread, once."""
-        key = f"answer:{self.answer_id}:closed"
+    async def _say_beside(self, part: str, note: str, *, thread: str | None = None, passing: bool = False) -> None:
+        """Tell what became of an answer, in a message of its own. ``passing``: it may well be seen twice."""
+        place = self._place if thread is None else replace(self._place, thread=thread)
         card = Card(blocks=(Paragraph(note, Tone.MUTED),), rings=False)
         try:
-            await self._means.courier.send(replace(self._place, thread=""), card, key=key)
+            await self._means.courier.send(place, card, key=f"answer:{self.answer_id}:{part}", passing=passing)
         except PlatformError as error:
-            log.warning("that a thread is closed could not be told: %s", type(error).__name__)
+            log.warning("what became of an answer could not be told: %s", type(error).__name__)
 
     async def _until_end(self, answer: Turn, relay: Relay) -> None:
         """Read the model to its end, a stop, an error, or the end of this process."""
@@ -314,12 +317,14 @@ class Reply:
             self._means.growing.add(answer.id, self._text)
             pieces = await stack.enter_async_context(contextlib.aclosing(self._pieces(voice, prompt, relay)))
             async for piece in pieces:
-                if (piece.text or piece.thought) and not self._pieces_heard:
-                    typing.cancel()
+                if not self._pieces_heard:
                     listening = asyncio.create_task(self._listen())
                     stack.callback(listening.cancel)
                 self._pieces_heard += 1
-                if self._hear(piece, relay):
+                over = self._hear(piece, relay)
+                if self._length and not typing.done():
+                    typing.cancel()
+                if over:
                     break
         if held := self._thinking.end():
             self._speak(held, relay)

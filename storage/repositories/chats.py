@@ -25,7 +25,11 @@ async def move(session: AsyncSession, platform: str, old: str, new: str) -> None
     moving = select(Conversation.id).where(Conversation.platform == platform, Conversation.chat == old)
     await session.execute(update(Turn).where(Turn.conversation_id.in_(moving)).values(message=None, page=None))
     await session.execute(update(Suggestion).where(Suggestion.conversation_id.in_(moving)).values(message=None))
-    await session.execute(update(Job).where(Job.platform == platform, Job.chat == old).values(card_message=None))
+    gone = {"card_message": None, "request_message": None}
+    await session.execute(update(Job).where(Job.platform == platform, Job.chat == old).values(gone))
+    unsent = (OutboxRow.platform == platform, OutboxRow.chat == old, OutboxRow.state.in_(("pending", "sending")))
+    await session.execute(update(OutboxRow).where(*unsent, OutboxRow.message.is_not(None)).values(state="withdrawn"))
+    await session.execute(update(OutboxRow).where(*unsent).values(message=None, reply_to=None))
     taken = select(Conversation.thread).where(Conversation.platform == platform, Conversation.chat == new)
     await session.execute(
         update(Conversation)

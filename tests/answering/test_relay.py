@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.answering.courier import Courier
 from bot.answering.relay import Relay
 from bot.chat.content import Answer, AnswerState, Button
-from bot.chat.errors import Blocked, Closed, PlatformError, Refused, Throttled, Unavailable, Unconfirmed
+from bot.chat.errors import Blocked, Closed, PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
 from bot.chat.places import MessageRef, Place
 from tests.answering.world import GROUP, A, B, HandClock, Lost, Recorder
 
@@ -271,6 +271,21 @@ async def test_a_first_message_that_may_have_arrived_leaves_one_last_word() -> N
     assert [each.text for each in one.platform.answers()].count("The beginning of a long story that ends.") == 1
 
 
+@pytest.mark.parametrize("trouble", [Lost(), Unconfirmed(), Refused()])
+async def test_a_page_that_may_not_stand_there_keeps_none_of_the_others_back(trouble: PlatformError | Lost) -> None:
+    one = Answering(units=150)
+    one.platform.troubles["a"] = [trouble]
+    one.relay.begin("wait")
+    words = [f"word{number} " for number in range(60)]
+    one.relay.grow("".join(words))
+    expected = Refused if isinstance(trouble, Refused) else Unconfirmed
+    assert isinstance(await one.ends(within=300), expected)
+    shown = " ".join(each.text for each in one.platform.answers()).split()
+    assert shown[-1] == "word59"
+    assert len(one.platform.answers()) >= 2
+    assert (shown == "".join(words).split()) == isinstance(trouble, Lost)
+
+
 async def test_a_message_that_was_deleted_is_sent_anew() -> None:
     one = Answering()
     one.relay.begin("wait")
@@ -390,6 +405,35 @@ def test_whatever_the_platform_answers_the_last_word_stands_there_once(
     troubles: list[PlatformError | None], words: list[tuple[str, float]]
 ) -> None:
     asyncio.run(_through(troubles, words))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.one_of(TROUBLE, st.builds(Refused), st.builds(Unconfirmed), st.builds(Lost), st.builds(Vanished)),
+        max_size=20,
+    ),
+    st.lists(st.tuples(st.text(alphabet="ab \n*`龙", max_size=90), st.floats(0, 2)), max_size=30),
+)
+def test_what_is_said_to_be_shown_is_shown(
+    troubles: list[PlatformError | Lost | None], words: list[tuple[str, float]]
+) -> None:
+    asyncio.run(_honest(troubles, words))
+
+
+async def _honest(troubles: list[PlatformError | Lost | None], words: list[tuple[str, float]]) -> None:
+    one = Answering(units=150)
+    one.platform.troubles["a"] = list(troubles)
+    one.relay.begin("wait")
+    for word, pause in words:
+        one.relay.grow(word)
+        await one.clock.run(one.clock.now() + pause)
+    trouble = await one.ends(within=3000)
+    said = "".join(word for word, _ in words)
+    plain = str.maketrans("", "", "`* \n")
+    done = [each.text for each in one.platform.answers() if each.state is AnswerState.DONE]
+    if trouble is None:
+        assert "".join(done).translate(plain) == said.translate(plain)
 
 
 async def _through(troubles: list[PlatformError | None], words: list[tuple[str, float]]) -> None:

@@ -22,6 +22,7 @@ class Chats:
     troubles: list[PlatformError] = field(default_factory=list)
     after: list[PlatformError] = field(default_factory=list)  # raised after the message was taken
     downloads: list[PlatformError] = field(default_factory=list)  # raised in the middle of a download
+    typing: int = 0  # how often it was shown
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -118,7 +119,8 @@ class ScriptedPlatform:
             yield data[start : start + 1000]
 
     async def typing(self, place: Place) -> None:
-        return
+        self.world.typing += 1
+        await self._tell()
 
     def _trouble(self, kind: list[PlatformError]) -> None:
         if kind:

@@ -3,16 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.answering.clock import SystemClock
 from bot.chat.content import Answer, AnswerState
-from bot.chat.errors import Blocked, Closed
+from bot.chat.errors import Blocked, Closed, Refused, Unconfirmed
 from bot.chat.events import Edit, Moved, Presence, Press
 from bot.chat.places import MessageRef, Place, PlaceKind
 from bot.locales import translator
+from bot.services.access import Role
 from storage.repositories import chats
 from storage.repositories import conversations as turns
 from tests.fakes.model import ModelStandIn
@@ -393,6 +395,64 @@ async def test_a_chat_that_shut_the_bot_out_is_marked_and_the_answer_kept(world:
     assert last_words(world) == "The tea leaves settle."
     async with world.app.core.database.transaction() as session:
         assert not await chats.is_shut(session, ann.place.platform, ann.place.chat)
+
+
+def shows_last_words_first(world: World) -> None:
+    """A short answer is whole before anything of it is shown."""
+    assert world.platform is not None
+    world.platform.limits = replace(world.platform.limits, private_placeholder=60.0, first_units=1000)
+
+
+async def test_an_answer_that_may_not_have_arrived_is_told(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    shows_last_words_first(world)
+    world.chats.after = [Unconfirmed(), Unconfirmed()]
+    await ann.says("hello")
+    await world.chats.until(lambda: "arrived is not known" in world.chats.text())
+    assert len(world.chats.answers()) == 1
+    await ann.says("/last")
+    await world.chats.until(lambda: len(world.chats.answers()) == 2)
+    assert last_words(world) == "The tea leaves settle."
+
+
+async def test_an_answer_that_is_refused_is_told(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    shows_last_words_first(world)
+    world.chats.troubles = [Refused()]
+    await ann.says("hello")
+    await world.chats.until(lambda: "could not be shown here" in world.chats.text())
+    assert world.chats.answers() == []
+
+
+async def test_typing_is_shown_until_the_first_word_not_the_first_thought(quick: World, model: ModelStandIn) -> None:
+    ann = await quick.owner()
+    model.thoughts, model.words = ["hm", "hm"], ["only word"]
+    model.hold = asyncio.Event()
+    await ann.says("hello")
+    await asyncio.wait_for(model.spoke.wait(), 10)
+    await quick.chats.until(lambda: any("Thinking" in each.note for each in quick.chats.answers()))
+    before = quick.chats.typing
+    await quick.chats.until(lambda: quick.chats.typing > before + 1)
+    model.hold.set()
+    await quick.chats.until(lambda: done(quick))
+
+
+async def test_everybody_who_waits_is_told_once(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    ben = await world.joined("ben", Role.USER)
+    carl = await world.joined("carl", Role.USER)
+    for each in (ann, ben, carl):
+        each.chat, each.kind = "team", PlaceKind.GROUP
+    model.hold = asyncio.Event()
+    await ann.says("/ask first")
+    await asyncio.wait_for(model.spoke.wait(), 10)
+    for asks in (ben, ben, carl):
+        await asks.says("/ask me too")
+    await world.chats.until(lambda: world.chats.text().count("One answer at a time") == 2)
+    model.hold.set()
+    await world.chats.until(lambda: done(world, 2))
+    assert world.chats.text().count("One answer at a time") == 2
+    assert model.requests[-1]["messages"][-1]["content"] == "me too\nme too\nme too"
 
 
 async def test_a_group_that_moves_keeps_its_conversation(world: World, model: ModelStandIn) -> None:

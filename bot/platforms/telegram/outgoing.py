@@ -173,12 +173,19 @@ class Outgoing:
                 **content,
             )
 
+    async def say_missing(self, ref: MessageRef, attachment: Attachment, *, known: bool) -> None:
+        """A sentence where a file should be. ``known``: that it is not there."""
+        await self._say_of(ref, attachment, "telegram.file_not_sent" if known else "telegram.file_unsure")
+
     async def _say_too_large(self, ref: MessageRef, attachment: Attachment) -> None:
         size, most = (math.ceil(count / 1_000_000) for count in (len(attachment.data), self._most_document))
         log.warning("a file of %s MB is too large for Telegram; its place is taken by a sentence", size)
+        await self._say_of(ref, attachment, "telegram.file_too_large", size=size, most=most)
+
+    async def _say_of(self, ref: MessageRef, attachment: Attachment, key: str, **fields: object) -> None:
         # A file has no language, nor does the card tell its own: whoever reads finds theirs.
-        fields = {"name": clipped(clean(attachment.name), _MOST_NAME), "size": size, "most": most}
-        text = "\n".join(translator(language)("telegram.file_too_large", **fields) for language in LANGUAGES)
+        name = clipped(clean(attachment.name), _MOST_NAME)
+        text = "\n".join(translator(language)(key, name=name, **fields) for language in LANGUAGES)
         await self.send(ref.place, Page(Styled(text), Styled(text), None, quiet=True), ref)
 
     def follow(self, old: str, new: str) -> None:

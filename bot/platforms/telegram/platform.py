@@ -7,8 +7,8 @@ from telegram import Bot
 from telegram.constants import CallbackQueryLimit, ChatAction, FileSizeLimit
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
-from bot.chat.content import Content, MenuEntry
-from bot.chat.errors import PlatformError, Throttled, Unavailable, UserError
+from bot.chat.content import Attachment, Content, MenuEntry
+from bot.chat.errors import PlatformError, Throttled, Unavailable, Unconfirmed, UserError
 from bot.chat.events import Ack, Deliver, Event, Moved, Upload
 from bot.chat.places import MessageRef, Place
 from bot.chat.platform import Extent, Limits
@@ -187,6 +187,13 @@ class TelegramPlatform:
             except PlatformError as error:
                 # The message itself is there; failing now would make the caller send it twice.
                 log.warning("a file under a message was not taken: %s", type(error).__name__)
+                await self._say_missing(ref, attachment, error)
+
+    async def _say_missing(self, ref: MessageRef, attachment: Attachment, error: PlatformError) -> None:
+        try:
+            await self._outgoing.say_missing(ref, attachment, known=not isinstance(error, Unconfirmed))
+        except PlatformError as again:
+            log.warning("that a file is missing could not be said: %s", type(again).__name__)
 
     async def edit(self, ref: MessageRef, content: Content) -> None:
         """Replace what a message shows; its files stay."""

@@ -17,6 +17,7 @@ from tests.fakes.telegram import (
     Failure,
     HtmlPage,
     Person,
+    Slow,
     TelegramStandIn,
     Throttle,
 )
@@ -288,8 +289,21 @@ async def test_a_file_that_is_lost_does_not_lose_the_card(
     tg.next("sendPhoto", DropBefore())
     tg.next("sendDocument", Failure(400, "Bad Request: file must be non-empty"))
     ref = await platform.send(HERE, Card("Done", attachments=(PICTURE, LOG)), key="k1")
-    assert [str(message.id) for message in tg.messages(ming)] == [ref.id]
+    card, unsure, missing = tg.messages(ming)
+    assert (str(card.id), unsure.reply_to, missing.reply_to) == (ref.id, card.id, card.id)
+    assert "arrived is not known" in unsure.text
+    assert "could not be sent" in missing.text
+    assert "没能发出" in missing.text
     assert len([r for r in caplog.records if "a file under a message was not taken" in r.getMessage()]) == 2
+
+
+async def test_a_file_that_is_lost_with_all_that_follows_does_not_lose_the_card(
+    platform: Running, tg: TelegramStandIn, ming: Person
+) -> None:
+    tg.next("sendDocument", Failure(403, "Forbidden: bot was blocked by the user"))
+    tg.next("sendMessage", Slow(0), Failure(403, "Forbidden: bot was blocked by the user"))
+    ref = await platform.send(HERE, Card("Done", attachments=(LOG,)), key="k1")
+    assert [str(message.id) for message in tg.messages(ming)] == [ref.id]
 
 
 async def test_a_file_that_is_too_large_is_replaced_by_a_sentence(
