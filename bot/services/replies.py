@@ -43,6 +43,7 @@ SILENCE, _LISTEN_EVERY = 120.0, 10.0
 BUSY_WAITS = (2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
 _LONGEST_BUSY_WAIT = 60.0
 _LOOK_FOR_REPEATS_EVERY = 200  # characters
+_MUSING = 5_000  # characters
 _A_MARK_AND_MORE = 40  # characters
 _COUNTED_AT_ONCE = 20_000  # characters
 # Why an answer ended that its model had not ended.
@@ -144,6 +145,8 @@ class Reply:
         self._told: dict[str, bool] = {}
         self._text: list[str] = []
         self._length = self._looked_at = 0
+        # The end of what the model says to itself, and how much came since it was looked at.
+        self._musing, self._mused = "", 0
         self._last = Piece()
         self._thinking = Thinking()
         self._pieces_heard = 0
@@ -419,6 +422,8 @@ class Reply:
                 relay.say(self._t("talk.thinking"))
             if self._means.thoughts:
                 relay.think(thought)
+            if self._muses_in_circles(thought):
+                return True
         if said:
             self._speak(said, relay)
             self._recent = (self._recent + said)[-_A_MARK_AND_MORE - len(said) :]
@@ -428,6 +433,17 @@ class Reply:
             return False
         self._looked_at = self._length
         return self._repeats_itself(relay)
+
+    def _muses_in_circles(self, thought: str) -> bool:
+        self._musing += thought
+        self._mused += len(thought)
+        if self._mused < _LOOK_FOR_REPEATS_EVERY:
+            return False
+        self._musing, self._mused = self._musing[-_MUSING:], 0
+        if not repeats(self._musing):
+            return False
+        self._notes.append(self._t("talk.repeats"))
+        return True
 
     def _speak(self, said: str, relay: Relay) -> None:
         self._text.append(said)

@@ -78,6 +78,16 @@ async def test_stop_while_waiting_for_a_busy_model(quick: World, model: ModelSta
     assert "Stopped." in quick.chats.answers()[-1].note
 
 
+async def test_thoughts_that_go_in_circles_are_cut_off(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    model.thoughts = ["Wait, let me think about that once more. "] * 100
+    model.hold = asyncio.Event()
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world))
+    assert "began to repeat itself" in world.chats.answers()[-1].note
+    await asyncio.wait_for(model.left.wait(), 10)
+
+
 async def test_an_answer_that_repeats_itself_is_cut_off(world: World, model: ModelStandIn) -> None:
     ann = await world.owner()
     model.words = ["The leaves say: ", *(["do not go. "] * 400)]
@@ -151,6 +161,12 @@ async def test_an_error_in_the_stream_keeps_the_part(
     assert words in world.chats.answers()[-1].note
 
 
+def shows_last_words_first(world: World) -> None:
+    """A short answer is whole before anything of it is shown."""
+    assert world.platform is not None
+    world.platform.limits = replace(world.platform.limits, private_placeholder=60.0, first_units=1000)
+
+
 async def test_continue_goes_on_with_the_answer(world: World, model: ModelStandIn) -> None:
     ann = await world.owner()
     model.finish = "length"
@@ -190,6 +206,7 @@ async def test_a_rest_that_breaks_off_can_be_gone_on_with(world: World, model: M
 
 async def test_a_rest_that_was_wished_for_at_the_kill_is_made_after_it(world: World, model: ModelStandIn) -> None:
     ann = await world.owner()
+    shows_last_words_first(world)
     model.finish = "length"
     await ann.says("hello")
     await world.chats.until(lambda: done(world))
@@ -395,12 +412,6 @@ async def test_a_chat_that_shut_the_bot_out_is_marked_and_the_answer_kept(world:
     assert last_words(world) == "The tea leaves settle."
     async with world.app.core.database.transaction() as session:
         assert not await chats.is_shut(session, ann.place.platform, ann.place.chat)
-
-
-def shows_last_words_first(world: World) -> None:
-    """A short answer is whole before anything of it is shown."""
-    assert world.platform is not None
-    world.platform.limits = replace(world.platform.limits, private_placeholder=60.0, first_units=1000)
 
 
 async def test_an_answer_that_may_not_have_arrived_is_told(world: World, model: ModelStandIn) -> None:
