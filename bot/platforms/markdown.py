@@ -10,6 +10,9 @@ import pyromark
 _OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
 _WORDS = frozenset({"Text", "Code", "InlineHtml"})
 _BROKEN_FENCE = "`\u200b``"
+# Columns of the same width that a phone shows, and between two columns of a table.
+_WIDEST, _GAP = 44, 2
+_RULE = 12
 _SPACE = re.compile(r"\s+")
 _CELL_TOKEN = re.compile(r"\\.|(?P<ticks>`+)|(?P<bar>\|)")
 
@@ -38,16 +41,28 @@ def regions(data: bytes) -> list[Region]:
 
 
 def aligned(table: str, rule: str) -> str:
-    """A table's rows as lines whose columns stand under each other, a line of ``rule`` under its head.
+    """A table's rows as lines whose columns stand under each other, a line of ``rule`` under its head; where these lines
+    were wider than a phone, each row by itself, a line for each of its cells.
 
     Cells are as they are read: marks are left out, an address stands behind its label. A bar in a code span parts no
     cells, and a row may have more cells than the head: models write both.
     """
     rows = _read([_cells(line) for line in table.strip("\n").split("\n")])
     widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell + " " * (widths[at] - width(cell)) for at, cell in enumerate(row)).rstrip() for row in rows]
-    lines.insert(1, "  ".join(rule * each for each in widths))
+    if sum(widths) + _GAP * (len(widths) - 1) > _WIDEST and len(rows) > 1:
+        return _records(rows, rule).replace("```", _BROKEN_FENCE)
+    lines = [(" " * _GAP).join(cell + " " * (widths[at] - width(cell)) for at, cell in enumerate(row)).rstrip() for row in rows]
+    lines.insert(1, (" " * _GAP).join(rule * each for each in widths))
     return "\n".join(lines).replace("```", _BROKEN_FENCE)
+
+
+def _records(rows: list[list[str]], rule: str) -> str:
+    head, *others = rows
+    records = [
+        "\n".join(f"{name}: {cell}" if name else cell for name, cell in zip(head, row, strict=True) if cell)
+        for row in others
+    ]
+    return f"\n{rule * _RULE}\n".join(record for record in records if record)
 
 
 def width(text: str) -> int:

@@ -136,7 +136,7 @@ def test_an_answer_with_hundreds_of_marks_keeps_the_important_ones() -> None:
 
 
 def test_a_page_that_formatting_makes_too_long_is_shown_as_its_source() -> None:
-    rows = "\n".join(f"| {'w' * 60 if number == 0 else 'x'} | y |" for number in range(100))
+    rows = "\n".join(f"| {'w' * 38 if number == 0 else 'x'} | y |" for number in range(110))
     text = f"| a | b |\n|---|---|\n{rows}"
     assert len(text) <= TEXT_UNITS
     page = shown(text, "a note")
@@ -370,6 +370,14 @@ def test_prices_are_no_formulas() -> None:
 
 def test_an_escaped_angle_bracket_is_one() -> None:
     assert shown("List\\<int\\> and a \\< b").text == "List<int> and a < b"
+
+
+def test_a_table_that_is_wider_than_a_phone_is_read_row_by_row() -> None:
+    long = "keeps what was said, and says where it stood when the power went"
+    source = f"| What | How | 备注 |\n|---|---|---|\n| A job | {long} | 好 |\n| A card | as it was | |\n\nAfter."
+    shown = render_answer(Answer(source, AnswerState.DONE))[0]
+    assert shown.text == (f"What: A job\nHow: {long}\n备注: 好\n------------\nWhat: A card\nHow: as it was\n\nAfter.")
+    assert [entity.type for entity in shown.entities] == ["pre"]
 
 
 def test_a_table_is_code_in_columns_with_its_addresses() -> None:
