@@ -41,8 +41,8 @@ def regions(data: bytes) -> list[Region]:
 
 
 def aligned(table: str, rule: str) -> str:
-    """A table's rows as lines whose columns stand under each other, a line of ``rule`` under its head; where these lines
-    were wider than a phone, each row by itself, a line for each of its cells.
+    """A table's rows as lines whose columns stand under each other, a line of ``rule`` under its head; where these
+    lines were wider than a phone, each row by itself, a line for each of its cells.
 
     Cells are as they are read: marks are left out, an address stands behind its label. A bar in a code span parts no
     cells, and a row may have more cells than the head: models write both.
@@ -51,8 +51,9 @@ def aligned(table: str, rule: str) -> str:
     widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
     if sum(widths) + _GAP * (len(widths) - 1) > _WIDEST and len(rows) > 1:
         return _records(rows, rule).replace("```", _BROKEN_FENCE)
-    lines = [(" " * _GAP).join(cell + " " * (widths[at] - width(cell)) for at, cell in enumerate(row)).rstrip() for row in rows]
-    lines.insert(1, (" " * _GAP).join(rule * each for each in widths))
+    gap = " " * _GAP
+    lines = [gap.join(cell + " " * (widths[at] - width(cell)) for at, cell in enumerate(row)).rstrip() for row in rows]
+    lines.insert(1, gap.join(rule * each for each in widths))
     return "\n".join(lines).replace("```", _BROKEN_FENCE)
 
 
