@@ -241,7 +241,8 @@ class App:
         talking = (self._general, self._talking, PersonaFamily(core.personas), reviewing, preferences)
         trained = (self._datasets, mending, trains, self._jobs, models, proofs)
         families = (*talking, *trained, self._providers, spending, Audits(Audit(core.database)))
-        commands = [command for family in families for command in family.commands()] + Team(core.access).commands()
+        commands = [command for family in families for command in family.commands()]
+        commands += Team(core.access, self._platforms).commands()
         commands += Backups(Backup(core.database, self.settings.data_dir.absolute())).commands()
         linked = Linked(Linking(core.database))
         commands += linked.commands()

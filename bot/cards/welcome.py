@@ -50,13 +50,17 @@ def whoami(t: Translator, member: Member) -> Card:
     return Card(t("card.whoami"), (Fields(tuple(rows)),), rings=False, personal=True)
 
 
-def invite(t: Translator, code: str, role: Role) -> Card:
-    """A one-time code, and what to do with it."""
-    blocks = (Code(code), Paragraph(t("card.invite.how", command=f"/start {code}")))
+def invite(t: Translator, code: str, role: Role, link: str | None = None) -> Card:
+    """A one-time code, and what to do with it. ``link``: whoever opens it needs no code."""
+    blocks: list[Block] = [Code(code), Paragraph(t("card.invite.how", command=f"/start {code}"))]
+    copies = [Keypad.copy(t("button.copy_code"), code)]
+    if link is not None:
+        blocks.append(Paragraph(t("card.invite.link", link=link)))
+        copies.append(Keypad.copy(t("button.copy_link"), link))
     return Card(
         t("card.invite", role=t(f"role.{role.word}")),
-        blocks,
-        ((Keypad.copy(t("button.copy_code"), code),),),
+        tuple(blocks),
+        (tuple(copies),),
         rings=False,
         personal=True,
     )

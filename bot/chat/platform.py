@@ -115,6 +115,15 @@ class Drafting(Protocol):
 
 
 @runtime_checkable
+class Inviting(Protocol):
+    """A platform on which an address brings whoever opens it to the bot, with a word for it."""
+
+    def invitation(self, word: str) -> str | None:
+        """The address. None as long as the platform was not reached."""
+        ...
+
+
+@runtime_checkable
 class Signing(Protocol):
     """A platform on which a message can be given a small sign; giving it the same again changes nothing."""
 

@@ -1,9 +1,12 @@
 """Running the team: invites and roles."""
 
+from collections.abc import Mapping
+
 from bot.cards import lists, welcome
 from bot.chat.content import Card, Paragraph
 from bot.chat.errors import UserError
 from bot.chat.places import PlaceKind
+from bot.chat.platform import Inviting, Platform
 from bot.commands.context import Context
 from bot.commands.registry import Command
 from bot.services.access import Access, Role
@@ -12,8 +15,9 @@ from bot.services.access import Access, Role
 class Team:
     """The family's handlers."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, platforms: Mapping[str, Platform]) -> None:
         self._access = access
+        self._platforms = platforms
 
     def commands(self) -> list[Command]:
         """What people may type."""
@@ -30,7 +34,9 @@ class Team:
             raise UserError("only_private")
         role = Role.of(arguments.split(" ")[0]) if arguments.strip() else Role.USER
         code = await self._access.invite(role, context.member)
-        await context.reply(welcome.invite(context.t, code, role))
+        platform = self._platforms[context.place.platform]
+        link = platform.invitation(f"join_{code}") if isinstance(platform, Inviting) else None
+        await context.reply(welcome.invite(context.t, code, role, link))
 
     async def people(self, context: Context, arguments: str) -> None:
         """Who is here."""

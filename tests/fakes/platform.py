@@ -118,6 +118,9 @@ class ScriptedPlatform:
             self._trouble(self.world.downloads)
             yield data[start : start + 1000]
 
+    def invitation(self, word: str) -> str | None:
+        return f"https://chats.test/?start={word}"
+
     async def typing(self, place: Place) -> None:
         self.world.typing += 1
         await self._tell()

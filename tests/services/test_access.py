@@ -1,5 +1,7 @@
 """Who may: strangers, codes, roles, foreign and old buttons, the two languages."""
 
+import re
+
 import pytest
 
 from bot.chat.events import Press
@@ -53,6 +55,17 @@ async def test_an_invite_lets_in_one_person_with_its_role(world: World) -> None:
     assert "I am Tuneteller" in await replies(world, bob, code)
     assert "used already" in await replies(world, eve, f"/start join_{code}")
     assert "needs the role admin; you are trainer" in await replies(world, bob, "/invite user")
+
+
+async def test_the_address_of_an_invite_brings_its_code(world: World) -> None:
+    ann = await world.owner()
+    shown = await replies(world, ann, "/invite user")
+    found = re.search(r"https://chats\.test/\?start=([A-Za-z0-9_-]{1,64})(?![\w-])", shown)
+    assert found is not None
+    bob = world.someone("bob")
+    assert "I am Tuneteller" in await replies(world, bob, f"/start {found[1]}")
+    copied = [button.copy for row in world.chats.cards()[-2].buttons for button in row if button.copy]
+    assert found[0] in copied
 
 
 async def test_an_invite_is_not_shown_in_a_group(world: World) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from telegram import Bot
 from telegram.constants import CallbackQueryLimit, ChatAction, FileSizeLimit
 from telegram.error import BadRequest, InvalidToken, TelegramError
+from telegram.helpers import create_deep_linked_url
 
 from bot.chat.content import Attachment, Content, MenuEntry
 from bot.chat.errors import PlatformError, Throttled, Unavailable, Unconfirmed, UserError
@@ -202,6 +203,13 @@ class TelegramPlatform:
     async def sign(self, ref: MessageRef, *, good: bool) -> None:
         """A reaction to a message. Groups may forbid it (``Refused``)."""
         await self._outgoing.react(ref, GOOD_SIGN if good else BAD_SIGN)
+
+    def invitation(self, word: str) -> str | None:
+        """A deep link: opening it and tapping Start sends ``/start word``."""
+        try:
+            return create_deep_linked_url(self._bot.username, word)
+        except RuntimeError:
+            return None  # it was not reached yet, and does not know its own name
 
     def measure(self, text: str) -> Extent:
         """The room that a page takes in a message."""

@@ -277,3 +277,11 @@ async def test_a_token_can_be_tried_before_anything_starts(tg: TelegramStandIn) 
     assert await bot_name(tg.token, tg.api_base) is None
     await tg.shut()
     assert await bot_name(tg.token, tg.api_base) is None
+
+
+async def test_a_deep_link_is_known_once_telegram_was_reached(tg: TelegramStandIn, inbox: Inbox) -> None:
+    made = platform_for(tg)
+    assert made.invitation("join_AB12-cd") is None
+    await made.start(inbox.deliver)
+    assert made.invitation("join_AB12-cd") == "https://t.me/tune_test_bot?start=join_AB12-cd"
+    await made.stop()
