@@ -72,9 +72,8 @@ class General:
     async def _redeem(self, context: Context, code: str) -> None:
         member = await self._access.redeem(code, context.account)
         await self._access.reached(context.account, context.place)
-        await context.reply(
-            lambda keypad: welcome.start(context.t, keypad, member),
-        )
+        group = context.place.kind is PlaceKind.GROUP
+        await context.reply(lambda keypad: welcome.start(context.t, keypad, member, group=group))
 
     async def help(self, context: Context, arguments: str) -> None:
         """All commands of the reader's role, or one in full."""

@@ -68,6 +68,16 @@ async def test_the_address_of_an_invite_brings_its_code(world: World) -> None:
     assert found[0] in copied
 
 
+async def test_whoever_is_let_in_in_a_group_learns_how_to_be_heard_there(world: World) -> None:
+    ann = await world.owner()
+    shown = await replies(world, ann, "/invite user")
+    found = re.search(r"start=(join_[\w-]+)", shown)
+    assert found is not None
+    bob = world.someone("bob")
+    bob.chat, bob.kind = "team", PlaceKind.GROUP
+    assert "/ask" in await replies(world, bob, f"/start {found[1]}")
+
+
 async def test_an_invite_is_not_shown_in_a_group(world: World) -> None:
     ann = await world.owner()
     ann.chat, ann.kind = "team", PlaceKind.GROUP

@@ -8,7 +8,7 @@ from typing import TypeVar
 from telegram import Bot, InlineKeyboardMarkup, LinkPreviewOptions, ReplyParameters
 from telegram.constants import FileSizeLimit, MessageLimit
 from telegram.constants import MessageEntityType as Kind
-from telegram.error import BadRequest, ChatMigrated
+from telegram.error import BadRequest, ChatMigrated, InvalidToken
 
 from bot.chat.content import Answer, Attachment, AttachmentKind, Card, Content
 from bot.chat.errors import Refused, Vanished
@@ -121,7 +121,10 @@ class Outgoing:
             await self._bot.set_message_reaction(int(ref.place.chat), int(ref.id), emoji)
 
     async def draft(self, place: Place, page: Page, draft_id: int) -> None:
-        """Show or replace what is being written in a private chat. Drafts have no buttons."""
+        """Show or replace what is being written in a private chat. Drafts have no buttons.
+
+        Raises ``Refused`` also where the server does not know drafts.
+        """
 
         async def attempt(text: Styled) -> None:
             await self._bot.send_message_draft(
@@ -129,7 +132,11 @@ class Outgoing:
             )
 
         with telegram_errors():
-            await _formatted_or_plain(page, attempt)
+            try:
+                await _formatted_or_plain(page, attempt)
+            except InvalidToken as error:
+                # The library takes every 404 for that; messages go out with this token.
+                raise BadRequest(error.message) from None
 
     async def attach(self, ref: MessageRef, attachment: Attachment) -> None:
         """A file under a message that was just sent, or a sentence that it is too large. It never rings: the message

@@ -44,6 +44,10 @@ async def test_where_drafts_are_not_to_be_had(platform: DraftingTelegramPlatform
     with pytest.raises(Refused):
         await platform.draft(group(-100), answer, key="k")
     assert tg.calls("sendMessageDraft") == []
+    # A server that is older than drafts.
+    tg.next("sendMessageDraft", Failure(404, "Not Found"))
+    with pytest.raises(Refused):
+        await platform.draft(HERE, answer, key="k")
     tg.next("sendMessageDraft", Failure(400, "Bad Request: TEXTDRAFT_PEER_INVALID"), Throttle(7))
     with pytest.raises(Refused):
         await platform.draft(HERE, answer, key="k")
