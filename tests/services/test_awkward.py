@@ -448,6 +448,21 @@ async def test_typing_is_shown_until_the_first_word_not_the_first_thought(quick:
     await quick.chats.until(lambda: done(quick))
 
 
+async def test_a_hundred_conversations_run_side_by_side(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    ann.kind = PlaceKind.GROUP
+    model.hold = asyncio.Event()
+    for number in range(100):
+        ann.chat = f"team-{number}"
+        await ann.says(f"/ask {number}")
+    # Each stands before its last word: none waits for another.
+    await world.chats.until(lambda: sum(each.text == "The tea leaves" for each in world.chats.answers()) == 100, 60)
+    assert len(model.requests) == 100
+    model.hold.set()
+    await world.chats.until(lambda: done(world, 100), 60)
+    assert {each.text for each in world.chats.answers()} == {"The tea leaves settle."}
+
+
 async def test_everybody_who_waits_is_told_once(world: World, model: ModelStandIn) -> None:
     ann = await world.owner()
     ben = await world.joined("ben", Role.USER)
