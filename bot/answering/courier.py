@@ -79,6 +79,8 @@ class _Once:
     # A repeat is harmless for so long after the first attempt.
     repeat_seconds: float = float("inf")
     first: float | None = None
+    # As how many messages it counts.
+    messages: int = 1
 
     def due(self) -> tuple[Urgency, float] | None:
         return None if self.over else (self.urgency, self.since)
@@ -231,7 +233,10 @@ class Courier:
         limits = platform.limits
         repeat = float("inf") if passing else limits.repeat_seconds
         repeatable = passing or limits.repeatable_sends
-        reference = await self._once(place, call, Urgency.NOTICE, repeatable=repeatable, repeat_seconds=repeat)
+        messages = limits.messages(content)
+        reference = await self._once(
+            place, call, Urgency.NOTICE, repeatable=repeatable, repeat_seconds=repeat, messages=messages
+        )
         assert reference is not None
         return reference
 
@@ -317,10 +322,12 @@ class Courier:
         *,
         repeatable: bool,
         repeat_seconds: float = float("inf"),
+        messages: int = 1,
     ) -> MessageRef | None:
         outcome: asyncio.Future[MessageRef | None] = asyncio.get_running_loop().create_future()
         now = self.clock.now()
-        self.show(place, _Once(call, urgency, now, repeatable, outcome, self.clock, repeat_seconds))
+        once = _Once(call, urgency, now, repeatable, outcome, self.clock, repeat_seconds, messages=messages)
+        self.show(place, once)
         return await outcome
 
     def _post(self, place: Place) -> _Post:
@@ -423,7 +430,8 @@ class Courier:
                 log.warning("a call failed by a mistake of ours: %s", type(error).__name__)
         else:
             lane.backoff = 0.0
-            lane.free_at = max(begun + lane.interval, self.clock.now() + lane.interval - self._jitter(post, lane))
+            pause = lane.interval * (show.messages if isinstance(show, _Once) else 1)
+            lane.free_at = max(begun + pause, self.clock.now() + pause - self._jitter(post, lane))
             if sequel is not None:
                 await sequel()
         finally:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from bot.chat.content import Content
+from bot.chat.content import Card, Content
 from bot.chat.events import Deliver, Upload
 from bot.chat.places import MessageRef, Place, PlaceKind
 
@@ -45,6 +45,8 @@ class Limits:
     # the first attempt.
     repeatable_sends: bool = False
     repeat_seconds: float = float("inf")
+    # True when each file of a card is a message of its own, which counts as any other.
+    files_apart: bool = False
 
     def progress(self, place: Place) -> float:
         """Least seconds between two edits of a progress card at this place."""
@@ -53,6 +55,10 @@ class Limits:
     def placeholder(self, place: Place) -> float:
         """Seconds without a word after which a message says that one is awaited."""
         return self.private_placeholder if place.kind is PlaceKind.PRIVATE else self.group_placeholder
+
+    def messages(self, content: Content) -> int:
+        """As how many messages something new counts."""
+        return 1 + len(content.attachments) if self.files_apart and isinstance(content, Card) else 1
 
     def interval(self, place: Place) -> float:
         """Least seconds between two calls to this place."""

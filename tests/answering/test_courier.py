@@ -9,7 +9,7 @@ import pytest
 
 from bot.answering.budget import Budget
 from bot.answering.courier import Call, Courier, Sequel, Urgency
-from bot.chat.content import Answer, AnswerState
+from bot.chat.content import Answer, AnswerState, Attachment, Card
 from bot.chat.errors import Blocked, Throttled, Unavailable, Unconfirmed
 from bot.chat.places import MessageRef, Place
 from tests.answering.world import GROUP, A, B, HandClock, Recorder
@@ -40,6 +40,22 @@ async def test_a_group_is_called_at_most_once_in_3_1_s() -> None:
     await clock.run(60)
     await asyncio.gather(*sends)
     assert round(platform.calls[1].at - platform.calls[0].at, 3) == 3.1
+
+
+@pytest.mark.parametrize(("apart", "pause"), [(True, 3.3), (False, 1.1)])
+async def test_the_files_of_a_card_count_where_they_are_messages(apart: bool, pause: float) -> None:
+    clock = HandClock()
+    platform = Recorder(clock)
+    platform.limits = replace(platform.limits, files_apart=apart)
+    courier = Courier({"recorder": platform}, clock)
+    files = (Attachment("a.log", "text/plain", b"a"), Attachment("b.png", "image/png", b"b"))
+    sends = [
+        asyncio.ensure_future(courier.send(A, content, key=key))
+        for key, content in (("1", Card("Done", attachments=files)), ("2", Card("And")))
+    ]
+    await clock.run(60)
+    await asyncio.gather(*sends)
+    assert round(platform.calls[1].at - platform.calls[0].at, 3) == pause
 
 
 async def test_only_the_newest_preview_is_shown_and_a_final_replaces_it() -> None:

@@ -79,6 +79,7 @@ class TelegramPlatform:
             group_interval=GROUP_SECONDS,
             calls_per_second=CALLS_PER_SECOND,
             marks=MOST_ENTITIES,
+            files_apart=True,
             upload_bytes=CLOUD_UPLOAD_BYTES if api_base is None else LOCAL_UPLOAD_BYTES,
         )
         base = (api_base or CLOUD).rstrip("/")
