@@ -10,7 +10,7 @@ from bot.cards import albums, images
 from bot.chat.content import Card, Paragraph, Tone
 from bot.chat.errors import PlatformError, Refused, UserError, Vanished
 from bot.chat.events import Ack, Message, Upload
-from bot.chat.places import MessageRef, PlaceKind
+from bot.chat.places import MessageRef, Place, PlaceKind
 from bot.chat.platform import Platform
 from bot.commands.context import Context
 from bot.commands.datasets import Datasets
@@ -27,6 +27,7 @@ from storage.clock import now
 
 # More than a caption may be: a longer .txt is another kind of dataset.
 _LONGEST_CAPTION = 128 << 10
+_REFUSED_ONCE = 30.0  # seconds
 
 
 class Albums:
@@ -42,6 +43,8 @@ class Albums:
         self._platforms = platforms
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._shown: dict[int, Collected] = {}
+        # Who was told that files are not theirs to send, and when.
+        self._refused: dict[tuple[Place, int | None], float] = {}
 
     def actions(self) -> list[Action]:
         """What buttons may do."""
@@ -53,6 +56,8 @@ class Albums:
 
     async def receive(self, context: Context, event: Message) -> None:
         """Files came: pictures go into the open set, and captions where there is one."""
+        if context.member.role < Role.TRAINER and self._refused_lately(context):
+            return
         context.member.must_be(Role.TRAINER)
         pictures = [upload for upload in event.uploads if trainable_name(upload.name)]
         captions = [upload for upload in event.uploads if _is_caption(upload)]
@@ -68,6 +73,15 @@ class Albums:
         # Else they are pictures that a group's people send each other: not ours to comment on.
         if rest:
             await self._datasets.receive(context, replace(event, uploads=rest))
+
+    def _refused_lately(self, context: Context) -> bool:
+        """Ten pictures at once come as ten messages; one refusal answers them."""
+        moment = asyncio.get_running_loop().time()
+        self._refused = {who: at for who, at in self._refused.items() if moment - at < _REFUSED_ONCE}
+        who = (context.place, context.member.id)
+        lately = who in self._refused
+        self._refused[who] = moment
+        return lately
 
     async def _collect(self, context: Context, album: int, uploads: Sequence[Upload]) -> None:
         troubles: list[str] = []

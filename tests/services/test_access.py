@@ -6,6 +6,7 @@ import pytest
 
 from bot.chat.events import Press
 from bot.chat.places import MessageRef, PlaceKind
+from bot.services.access import Role
 from tests.fakes.platform import Someone
 from tests.services.world import World, dataset
 
@@ -27,6 +28,17 @@ async def test_a_stranger_gets_one_polite_line_and_nothing_else(world: World) ->
     await world.chats.until(lambda: len(world.chats.messages) > before)
     assert "This bot is private" in repr(world.chats.cards()[-1])
     assert "/ds_" not in world.chats.text()
+
+
+async def test_many_files_at_once_get_one_refusal(world: World) -> None:
+    await world.owner()
+    ben = await world.joined("ben", Role.USER)
+    for number in range(5):
+        await ben.sends(f"{number}.jpg", b"picture")
+    assert world.app is not None
+    # A restart that waits for what is being handled leaves nothing to be said.
+    await world.stop()
+    assert world.chats.text().count("needs the role trainer") == 1
 
 
 async def test_the_owners_code_works_once(world: World) -> None:
