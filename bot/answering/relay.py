@@ -27,6 +27,8 @@ Shown = Callable[[int, MessageRef], Awaitable[None]]
 
 # A first word waits so long for company; what it waits for its turn then, in a crowd, comes on top of that.
 _FIRST_WAIT = 0.8
+# A draft is shown anew after so much of its life, whether something came meanwhile or not.
+_DRAFT_LIFE = 2 / 3
 # A page is sealed when so much follows that an open mark at its end would have been closed.
 _SLACK = 200
 
@@ -82,6 +84,8 @@ class Relay:
         self._outcome: asyncio.Future[PlatformError | None] = asyncio.get_running_loop().create_future()
         self._words_shown = False
         self._drafts = isinstance(self._platform, Drafting)
+        # When the draft that is seen was shown.
+        self._drafted_at: float | None = None
 
     # What the caller does.
 
@@ -180,7 +184,8 @@ class Relay:
         if self._last is not None:
             return Urgency.FINAL, self._changed_at or 0.0
         if self._words_shown:
-            return None if self._changed_at is None else (Urgency.PREVIEW, self._changed_at)
+            at = self._fades_at() if self._changed_at is None else self._changed_at
+            return None if at is None else (Urgency.PREVIEW, at)
         waiting = None if self._pages and self._shows_note() else self._begun_at + self._placeholder()
         if self._first_at is None:
             return None if waiting is None else (Urgency.PLACEHOLDER, waiting)
@@ -189,6 +194,12 @@ class Relay:
         enough = self._units >= self._platform.limits.first_units and not crowded
         words = self._first_at + (0.0 if enough else _FIRST_WAIT)
         return Urgency.FIRST, words if crowded or waiting is None else min(waiting, words)
+
+    def _fades_at(self) -> float | None:
+        """When what is seen has to be shown anew, if it is a draft."""
+        if self._drafted_at is None:
+            return None
+        return self._drafted_at + self._platform.limits.draft_seconds * _DRAFT_LIFE
 
     def _placeholder(self) -> float:
         return self._platform.limits.placeholder(self._place)
@@ -202,6 +213,9 @@ class Relay:
         final = self._last is not None
         self._paginate(final=final)
         self._under_way = self._version
+        fades = self._fades_at()
+        if fades is not None and fades <= self._courier.clock.now():
+            self._pages[-1].content = None
         wanted = self._wanted(final=final)
         for number, content in enumerate(wanted):
             if number == len(self._pages):
@@ -295,7 +309,8 @@ class Relay:
                 page.tried = tried
                 raise
             self._sends += 1
-            page.tried = None
+            # A message takes the draft's place.
+            page.tried = self._drafted_at = None
             sequel = partial(self._tell, number, page.ref)
             more = more or first != content
             content = first
@@ -310,6 +325,7 @@ class Relay:
             await self._platform.draft(self._place, content, key=f"{self._key}.{number}")
         except Refused:
             self._drafts = False
+        self._drafted_at = self._courier.clock.now() if self._drafts else None
         return self._drafts
 
     async def _tell(self, number: int, ref: MessageRef) -> None:

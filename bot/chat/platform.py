@@ -45,6 +45,8 @@ class Limits:
     # the first attempt.
     repeatable_sends: bool = False
     repeat_seconds: float = float("inf")
+    # So long a draft is seen, where there are any.
+    draft_seconds: float = 30.0
     # True when each file of a card is a message of its own, which counts as any other.
     files_apart: bool = False
 

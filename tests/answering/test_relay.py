@@ -14,7 +14,7 @@ from bot.answering.relay import Relay
 from bot.chat.content import Answer, AnswerState, Button
 from bot.chat.errors import Blocked, Closed, PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
 from bot.chat.places import MessageRef, Place
-from tests.answering.world import GROUP, A, B, HandClock, Lost, Recorder
+from tests.answering.world import GROUP, A, B, DraftingRecorder, HandClock, Lost, Recorder
 
 STOP = ((Button("Stop", token="s"),),)
 AFTER = ((Button("Again", token="a"),),)
@@ -25,10 +25,13 @@ class Answering:
 
     def __init__(self, place: Place = A, *, repeatable: bool = False, units: int = 4000, calls: float = 30) -> None:
         self.clock = HandClock()
-        self.platform = Recorder(self.clock, repeatable=repeatable, units=units, calls=calls)
+        self.platform = self.recorder(repeatable=repeatable, units=units, calls=calls)
         self.courier = Courier({"recorder": self.platform}, self.clock)
         self.standing: list[tuple[int, str]] = []
         self.relay = self.another(place)
+
+    def recorder(self, *, repeatable: bool, units: int, calls: float) -> Recorder:
+        return Recorder(self.clock, repeatable=repeatable, units=units, calls=calls)
 
     def another(self, place: Place) -> Relay:
         return Relay(self.courier, place, f"k{place.chat}", STOP, None, self._stands)
@@ -50,6 +53,62 @@ class Answering:
     @property
     def texts(self) -> list[str]:
         return [made.text for made in self.platform.calls]
+
+
+class Drafted(Answering):
+    """One relay where drafts are to be had."""
+
+    platform: DraftingRecorder
+
+    def recorder(self, *, repeatable: bool, units: int, calls: float) -> Recorder:
+        return DraftingRecorder(self.clock)
+
+
+async def test_a_draft_grows_and_its_last_word_is_a_message() -> None:
+    one = Drafted()
+    one.relay.begin("wait")
+    one.relay.grow("The tea leaves settle slowly, and say")
+    await one.clock.run(3)
+    one.relay.grow(" yes")
+    await one.clock.run(6)
+    assert [made.text for made in one.platform.drafts] == [
+        "The tea leaves settle slowly, and say",
+        "The tea leaves settle slowly, and say yes",
+    ]
+    assert one.platform.calls == []
+    one.relay.grow(".")
+    assert await one.ends() is None
+    assert [(made.what, made.text) for made in one.platform.calls] == [
+        ("send", "The tea leaves settle slowly, and say yes.")
+    ]
+    assert len(one.platform.drafts) == 2
+
+
+async def test_a_draft_stays_while_the_model_is_silent_and_goes_with_the_last_word() -> None:
+    one = Drafted()
+    one.relay.begin("wait")
+    one.relay.grow("The tea leaves settle slowly, and say")
+    await one.clock.run(100)
+    times = [made.at for made in one.platform.drafts]
+    assert times[0] < 1
+    assert all(later - sooner < 30 for sooner, later in pairwise([*times, 100.0]))
+    assert len(times) <= 7
+    assert await one.ends() is None
+    await one.clock.run(one.clock.now() + 100)
+    assert [made.at for made in one.platform.drafts] == times
+
+
+async def test_where_no_drafts_are_to_be_had_messages_are_edited() -> None:
+    one = Drafted()
+    one.platform.knows_drafts = False
+    one.relay.begin("wait")
+    one.relay.grow("The tea leaves settle slowly, and say")
+    await one.clock.run(3)
+    one.relay.grow(" yes.")
+    assert await one.ends() is None
+    assert [made.what for made in one.platform.calls] == ["send", "edit", "edit"]
+    # A draft was tried once.
+    assert len(one.platform.attempts) == 4
 
 
 async def test_a_first_word_waits_for_company_but_not_for_long() -> None:

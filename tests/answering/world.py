@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from bot.chat.content import Answer, Content
-from bot.chat.errors import PlatformError, Unconfirmed, Vanished
+from bot.chat.errors import PlatformError, Refused, Unconfirmed, Vanished
 from bot.chat.events import Deliver, Upload
 from bot.chat.places import MessageRef, Place, PlaceKind
 from bot.chat.platform import Extent, Limits
@@ -135,6 +135,22 @@ class Recorder:
         raise NotImplementedError
 
     async def typing(self, place: Place) -> None: ...
+
+
+class DraftingRecorder(Recorder):
+    """One where what is being written is seen before it is a message."""
+
+    def __init__(self, clock: HandClock) -> None:
+        super().__init__(clock)
+        self.drafts: list[Made] = []
+        self.knows_drafts = True
+
+    async def draft(self, place: Place, content: Content, *, key: str) -> None:
+        await self._trouble(place)
+        if not self.knows_drafts:
+            raise Refused
+        assert isinstance(content, Answer)
+        self.drafts.append(Made(round(self.clock.now(), 6), place.chat, key, content.text))
 
 
 A, B = Place("recorder", "a"), Place("recorder", "b")
