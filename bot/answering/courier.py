@@ -418,7 +418,10 @@ class Courier:
         try:
             sequel = await self._counted(post, call)
         except Throttled as error:
-            lane.free_at = self.clock.now() + error.retry_after
+            now = self.clock.now()
+            # Where more want to be called than may be, the queue is margin enough.
+            margin = post.platform.limits.wait_margin if post.budget.spare(now) else 0.0
+            lane.free_at = now + error.retry_after + margin
         except Unavailable:
             self._back_off(lane)
         except Exception as error:  # noqa: BLE001 - whoever waits for the outcome must get it, whatever it is

@@ -36,6 +36,9 @@ class Limits:
     # Formatted stretches that a page may have; what is beyond them the platform would not show.
     marks: int = 1_000_000
     jitter: float = 0.1
+    # Seconds by which a wait that the platform tells is outlasted, unless it is crowded there: what has been made to
+    # wait for seconds need not come on the stroke, and comes with some more words.
+    wait_margin: float = 0.0
     # Seconds without a word after which a message says that one is awaited, and how many units of a text are worth the
     # first message. In a group that message would hold the first words up: typing is shown there, and for longer.
     private_placeholder: float = 0.9

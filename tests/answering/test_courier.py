@@ -86,6 +86,20 @@ async def test_a_chat_that_was_told_to_wait_has_kept_its_place_among_all_that_wa
     assert [made.chat for made in platform.calls] == [f"chat {number}" for number in (1, 2, 0, 3, 4, 5)]
 
 
+@pytest.mark.parametrize(("calls", "again"), [(30, 3.2), (2, 3.0)])
+async def test_a_wait_is_outlasted_by_a_little_unless_it_is_crowded(calls: float, again: float) -> None:
+    clock = HandClock()
+    platform = Recorder(clock, calls=calls)
+    platform.limits = replace(platform.limits, wait_margin=0.2)
+    platform.troubles["a"] = [Throttled(3)]
+    courier = Courier({"recorder": platform}, clock)
+    finals = [asyncio.ensure_future(courier.edit(MessageRef(place, "1"), page("final"))) for place in (B, A)]
+    await clock.run(20)
+    await asyncio.gather(*finals)
+    first, second = [at for at, chat in platform.attempts if chat == "a"]
+    assert round(second - first, 3) == again
+
+
 async def test_a_chat_that_is_told_to_wait_waits_alone() -> None:
     clock = HandClock()
     platform = Recorder(clock)

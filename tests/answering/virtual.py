@@ -84,7 +84,7 @@ class Flooded:
     name = "flooded"
 
     def __init__(self, rules: Rules) -> None:
-        self.limits = Limits(4000, 1.1, 3.1, rules.all_calls, 1000)
+        self.limits = Limits(4000, 1.1, 3.1, rules.all_calls, 1000, wait_margin=0.2)
         self.calls: list[Call] = []
         self._flood = Flood(rules, LoopClock().now)
         self._sent = 0

@@ -36,6 +36,7 @@ TEXT_UNITS = 4000
 PRIVATE_SECONDS = 1.1
 GROUP_SECONDS = 3.1
 CALLS_PER_SECOND = 30.0
+WAIT_MARGIN_SECONDS = 0.2
 CLOUD_UPLOAD_BYTES = 20 << 20
 LOCAL_UPLOAD_BYTES = 2000 << 20
 CONNECTIONS = 64
@@ -79,6 +80,7 @@ class TelegramPlatform:
             group_interval=GROUP_SECONDS,
             calls_per_second=CALLS_PER_SECOND,
             marks=MOST_ENTITIES,
+            wait_margin=WAIT_MARGIN_SECONDS,
             files_apart=True,
             upload_bytes=CLOUD_UPLOAD_BYTES if api_base is None else LOCAL_UPLOAD_BYTES,
         )
