@@ -5,7 +5,7 @@ from collections.abc import Iterator
 # So much has to be said, of it so much by the repeated piece alone, so often; a longer piece less often.
 _LEAST = 400
 _TIMES, _SHORT_PIECE = 6, 200
-_FEW_TIMES, _LONGEST_PIECE = 3, 1500
+_FEW_TIMES, _LONGEST_PIECE = 5, 1500
 _TAIL = _FEW_TIMES * _LONGEST_PIECE
 # By so much of its end a longer piece is looked for, in so many places.
 _SIGN, _PLACES = 60, 4
@@ -16,7 +16,7 @@ def repeats(text: str) -> int:
     """How many characters at the end only say again what stands before them; 0 for anything that may be meant.
 
     A piece of 1 to 200 characters counts that fills the last 400 at least and is said six times at least; one of up to
-    1,500 that fills the last 1,200 and is said three times. Poems, lists and tables do repeat themselves, but not
+    1,500 that fills the last 1,200 and is said five times. Poems, lists and tables do repeat themselves, but not
     exactly and for so long.
     """
     if len(text) < _LEAST:

@@ -186,7 +186,8 @@ class Relay:
         if self._words_shown:
             at = self._fades_at() if self._changed_at is None else self._changed_at
             return None if at is None else (Urgency.PREVIEW, at)
-        waiting = None if self._pages and self._shows_note() else self._begun_at + self._placeholder()
+        noted = self._pages and self._shows_note()
+        waiting = self._fades_at() if noted else self._begun_at + self._placeholder()
         if self._first_at is None:
             return None if waiting is None else (Urgency.PLACEHOLDER, waiting)
         # In a crowd a first message is worth more with some more words in it.
@@ -213,10 +214,8 @@ class Relay:
         final = self._last is not None
         self._paginate(final=final)
         self._under_way = self._version
-        fades = self._fades_at()
-        if fades is not None and fades <= self._courier.clock.now():
-            self._pages[-1].content = None
         wanted = self._wanted(final=final)
+        self._keep_draft(wanted)
         for number, content in enumerate(wanted):
             if number == len(self._pages):
                 self._pages.append(_Delivered())
@@ -225,6 +224,16 @@ class Relay:
                 return partial(self._bring, number, content, more=number + 1 < len(wanted))
         self._stand(more=False)
         return None
+
+    def _keep_draft(self, wanted: list[Answer]) -> None:
+        """A draft that is about to go is to be shown anew, unless a message is wanted there, or nothing any more."""
+        fades, number = self._fades_at(), len(self._pages) - 1
+        if fades is None or fades > self._courier.clock.now():
+            return
+        if number < len(wanted) and wanted[number].state is not AnswerState.DONE:
+            self._pages[number].content = None
+        else:
+            self._drafted_at = None
 
     def _stand(self, *, more: bool) -> None:
         """What was taken is shown; ``more`` of it waits for its own turn."""
@@ -325,6 +334,8 @@ class Relay:
             await self._platform.draft(self._place, content, key=f"{self._key}.{number}")
         except Refused:
             self._drafts = False
+            # What was seen of it goes, and has to be shown in a message.
+            self._changed_at = self._changed_at or self._courier.clock.now()
         self._drafted_at = self._courier.clock.now() if self._drafts else None
         return self._drafts
 

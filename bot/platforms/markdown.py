@@ -59,11 +59,11 @@ def aligned(table: str, rule: str) -> str:
 
 def _records(rows: list[list[str]], rule: str) -> str:
     head, *others = rows
-    records = [
-        "\n".join(f"{name}: {cell}" if name else cell for name, cell in zip(head, row, strict=True) if cell)
+    records = (
+        [f"{name}: {cell}".rstrip() if name else cell for name, cell in zip(head, row, strict=True) if name or cell]
         for row in others
-    ]
-    return f"\n{rule * _RULE}\n".join(record for record in records if record)
+    )
+    return f"\n{rule * _RULE}\n".join("\n".join(record) for record in records)
 
 
 def width(text: str) -> int:

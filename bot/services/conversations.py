@@ -130,7 +130,7 @@ class Conversations:
             asked = await turns.questions(session, last)
             _may(member, asked)
             for answer in await turns.answers_to(session, talk.id, last.answer_to):
-                await turns.revise(session, answer.id, state="superseded")
+                await turns.revise(session, answer.id, state="superseded", owed=False)
             for turn in asked:
                 await turns.revise(session, turn.id, state="waiting")
         self._begin(talk.id, (talk.platform, talk.chat))
@@ -235,12 +235,15 @@ class Conversations:
                     await settle_cut_off(session, answer, self._means.rates)
                 if answer.state == "answering" and answer.message is None and not answer.text:
                     # Nothing of it was seen: it is answered as if asked just now.
-                    await turns.revise(session, answer.id, state="superseded", owed=False)
                     if await turns.part_before(session, answer) is None:
+                        await turns.revise(session, answer.id, state="superseded", owed=False)
                         await turns.ask_again(session, talk.id)
-                    elif answer.answer_to is not None:
+                    else:
+                        # The rest of an answer keeps its place before what was asked meanwhile; what this try takes
+                        # has a moment of its own.
+                        answer.created_at = now()
                         await turns.answered(session, talk.id)
-                        going_on.append(await turns.begin(session, talk.id, answer.answer_to, answer.language))
+                        going_on.append(answer)
                     continue
                 if answer.state == "answering":
                     answer.state = "interrupted"

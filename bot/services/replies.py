@@ -43,7 +43,9 @@ SILENCE, _LISTEN_EVERY = 120.0, 10.0
 BUSY_WAITS = (2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
 _LONGEST_BUSY_WAIT = 60.0
 _LOOK_FOR_REPEATS_EVERY = 200  # characters
-_MUSING = 5_000  # characters
+_MUSING = 8_000  # characters
+# Seconds that telling what became of an answer may hold up what comes after it.
+_TOLD_WITHIN = 60.0
 _A_MARK_AND_MORE = 40  # characters
 _COUNTED_AT_ONCE = 20_000  # characters
 # Why an answer ended that its model had not ended.
@@ -191,6 +193,8 @@ class Reply:
         """From the questions to the last word. What was said is kept, whatever the platform answers."""
         last = self._waiting[-1]
         async with self._means.database.transaction() as session:
+            if self._answer is not None and not await turns.is_made(session, self._answer.id):
+                return  # another answer was wished for instead
             for turn in self._waiting:
                 await turns.revise(session, turn.id, state="answering")
             answer = self._answer or await turns.begin(session, self._talk.id, last.id, last.language)
@@ -245,9 +249,10 @@ class Reply:
         """Tell what became of an answer, in a message of its own. ``passing``: it may well be seen twice."""
         place = self._place if thread is None else replace(self._place, thread=thread)
         card = Card(blocks=(Paragraph(note, Tone.MUTED),), rings=False)
+        telling = self._means.courier.send(place, card, key=f"answer:{self.answer_id}:{part}", passing=passing)
         try:
-            await self._means.courier.send(place, card, key=f"answer:{self.answer_id}:{part}", passing=passing)
-        except PlatformError as error:
+            await within(self._means.clock, _TOLD_WITHIN, telling)
+        except (PlatformError, TimeoutError) as error:
             log.warning("what became of an answer could not be told: %s", type(error).__name__)
 
     async def _until_end(self, answer: Turn, relay: Relay) -> None:

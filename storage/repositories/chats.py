@@ -27,9 +27,10 @@ async def move(session: AsyncSession, platform: str, old: str, new: str) -> None
     await session.execute(update(Suggestion).where(Suggestion.conversation_id.in_(moving)).values(message=None))
     gone = {"card_message": None, "request_message": None}
     await session.execute(update(Job).where(Job.platform == platform, Job.chat == old).values(gone))
-    unsent = (OutboxRow.platform == platform, OutboxRow.chat == old, OutboxRow.state.in_(("pending", "sending")))
-    await session.execute(update(OutboxRow).where(*unsent, OutboxRow.message.is_not(None)).values(state="withdrawn"))
-    await session.execute(update(OutboxRow).where(*unsent).values(message=None, reply_to=None))
+    rows = update(OutboxRow).where(OutboxRow.platform == platform, OutboxRow.chat == old)
+    unsent = OutboxRow.state.in_(("pending", "sending")), OutboxRow.message.is_not(None)
+    await session.execute(rows.where(*unsent).values(state="withdrawn"))
+    await session.execute(rows.values(message=None, reply_to=None))
     taken = select(Conversation.thread).where(Conversation.platform == platform, Conversation.chat == new)
     await session.execute(
         update(Conversation)

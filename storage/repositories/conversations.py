@@ -44,6 +44,11 @@ async def begin(session: AsyncSession, conversation_id: int, question: int, lang
     )
 
 
+async def is_made(session: AsyncSession, answer_id: int) -> bool:
+    """Whether an answer is still to be made."""
+    return await session.scalar(select(Turn.state).where(Turn.id == answer_id)) == "answering"
+
+
 async def asked(session: AsyncSession, conversation_id: int, message: str) -> bool:
     """Whether a person's message is a turn already."""
     query = select(Turn.id).where(Turn.conversation_id == conversation_id, Turn.role == "user", Turn.message == message)

@@ -61,7 +61,7 @@ class Drafted(Answering):
     platform: DraftingRecorder
 
     def recorder(self, *, repeatable: bool, units: int, calls: float) -> Recorder:
-        return DraftingRecorder(self.clock)
+        return DraftingRecorder(self.clock, units)
 
 
 async def test_a_draft_grows_and_its_last_word_is_a_message() -> None:
@@ -96,6 +96,48 @@ async def test_a_draft_stays_while_the_model_is_silent_and_goes_with_the_last_wo
     assert await one.ends() is None
     await one.clock.run(one.clock.now() + 100)
     assert [made.at for made in one.platform.drafts] == times
+
+
+async def test_a_draft_of_what_was_taken_back_is_let_go() -> None:
+    one = Drafted(units=150)
+    one.relay.begin("wait")
+    one.relay.grow("word " * 90)
+    await one.clock.run(8)
+    assert {made.what for made in one.platform.calls} == {"send"}
+    assert one.platform.drafts
+    one.relay.restart("that was a thought")
+    one.relay.grow("What the tea leaves say in the end")
+    await one.clock.run(100)
+    assert await one.ends() is None
+    assert one.platform.answers()[0].text == "What the tea leaves say in the end"
+
+
+async def test_a_page_that_may_have_taken_its_drafts_place_is_not_sent_again() -> None:
+    one = Drafted(units=150)
+    one.relay.begin("wait")
+    one.relay.grow("word0 The tea leaves settle slowly, and say")
+    await one.clock.run(10)
+    one.platform.takes = 25.0
+    one.platform.troubles["a"] = [Unconfirmed()]
+    one.relay.grow("".join(f" word{number}" for number in range(1, 60)))
+    assert isinstance(await one.ends(), Unconfirmed)
+    assert not any("word0" in text for text in one.texts)
+    assert one.texts[-1].endswith("word59")
+
+
+async def test_a_placeholder_that_is_a_draft_stays_as_long_as_it_is_waited() -> None:
+    one = Drafted()
+    one.relay.begin("wait")
+    await one.clock.run(100)
+    times = [made.at for made in one.platform.drafts]
+    assert all(later - sooner < 30 for sooner, later in pairwise([*times, 100.0]))
+    assert len(times) <= 7
+    one.platform.knows_drafts = False
+    await one.clock.run(130)
+    # It goes on as a message.
+    assert [each.state for each in one.platform.answers()] == [AnswerState.WAITING]
+    one.relay.grow("Short.")
+    assert await one.ends() is None
 
 
 async def test_where_no_drafts_are_to_be_had_messages_are_edited() -> None:

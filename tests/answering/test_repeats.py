@@ -18,7 +18,7 @@ def test_endless_repetition_is_seen(piece: str) -> None:
 def test_a_paragraph_that_comes_again_and_again_is_seen(size: int) -> None:
     begin = "The leaves say what they say: "
     piece = "".join(f"leaf {number} is {number * number}, " for number in range(400))[: size - 1] + "\n"
-    times = max(3, -(-1200 // size))
+    times = max(5, -(-1200 // size))
     assert repeats(begin + piece * (times - 1)) == 0
     again = repeats(begin + piece * times)
     assert again == (times - 1) * size

@@ -78,7 +78,7 @@ class Recorder:
         self.troubles: dict[str, list[PlatformError | Lost | None]] = {}
         self.messages: dict[str, Content] = {}
         self.gone: set[str] = set()
-        self._takes = takes
+        self.takes = takes
         self._keys: dict[str, MessageRef] = {}
 
     async def start(self, deliver: Deliver) -> None: ...
@@ -108,8 +108,8 @@ class Recorder:
 
     async def _trouble(self, place: Place) -> Lost | None:
         self.attempts.append((self.clock.now(), place.chat))
-        if self._takes:
-            await self.clock.sleep(self._takes)
+        if self.takes:
+            await self.clock.sleep(self.takes)
         waiting = self.troubles.get(place.chat) or self.troubles.get("", [])
         trouble = waiting.pop(0) if waiting else None
         if isinstance(trouble, PlatformError):
@@ -140,8 +140,8 @@ class Recorder:
 class DraftingRecorder(Recorder):
     """One where what is being written is seen before it is a message."""
 
-    def __init__(self, clock: HandClock) -> None:
-        super().__init__(clock)
+    def __init__(self, clock: HandClock, units: int = 4000) -> None:
+        super().__init__(clock, units=units)
         self.drafts: list[Made] = []
         self.knows_drafts = True
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from bot.answering.clock import SystemClock
 from bot.chat.content import Answer, AnswerState
@@ -15,8 +16,10 @@ from bot.chat.events import Edit, Moved, Presence, Press
 from bot.chat.places import MessageRef, Place, PlaceKind
 from bot.locales import translator
 from bot.services.access import Role
+from bot.services.replies import Reply
 from storage.repositories import chats
 from storage.repositories import conversations as turns
+from storage.tables import Turn
 from tests.fakes.model import ModelStandIn
 from tests.fakes.platform import Someone
 from tests.services.test_talking import done, last_words
@@ -224,6 +227,57 @@ async def test_a_rest_that_was_wished_for_at_the_kill_is_made_after_it(world: Wo
     await ann.says("and?")
     await world.chats.until(lambda: done(world, 3))
     assert model.requests[-1]["messages"][1]["content"] == "The tea leaves settle. Then rain."
+
+
+async def test_what_was_asked_after_a_rest_was_wished_for_comes_after_it_also_after_a_kill(
+    world: World, model: ModelStandIn
+) -> None:
+    ann = await world.owner()
+    shows_last_words_first(world)
+    model.finish = "length"
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world))
+    model.silent = asyncio.Event()
+    await ann.presses("Continue")
+    await ann.says("and?")
+    await world.chats.until(lambda: "One answer at a time" in world.chats.text())
+    await world.kill()
+    model.silent, model.finish, model.words = None, "stop", [" Then ", "rain."]
+    await world.start()
+    await world.chats.until(lambda: done(world, 3))
+    # The rest was made first, and belongs to what it goes on from.
+    assert [m["content"] for m in model.requests[-1]["messages"]] == [
+        "hello",
+        "The tea leaves settle. Then rain.",
+        "and?",
+    ]
+
+
+async def test_a_rest_that_was_given_up_for_another_answer_is_not_made(
+    world: World, model: ModelStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await world.owner()
+    model.finish = "length"
+    await ann.says("hello")
+    await world.chats.until(lambda: done(world))
+    run = Reply.run
+
+    async def late(reply: Reply) -> None:
+        monkeypatch.setattr(Reply, "run", run)
+        assert world.app is not None
+        # Between the look at what is to be made and its beginning.
+        async with world.app.core.database.transaction() as session:
+            await session.execute(update(Turn).where(Turn.state == "answering").values(state="superseded", owed=False))
+            await session.execute(update(Turn).where(Turn.role == "user").values(state="waiting"))
+        await run(reply)
+
+    monkeypatch.setattr(Reply, "run", late)
+    model.finish = "stop"
+    await ann.presses("Continue")
+    await world.chats.until(lambda: done(world, 2))
+    assert len(model.requests) == 2
+    assert [m["role"] for m in model.requests[-1]["messages"]][-1] == "user"
+    assert last_words(world) == "The tea leaves settle."
 
 
 async def test_a_rest_of_which_something_was_seen_at_the_kill_is_ended_and_can_be_gone_on_with(

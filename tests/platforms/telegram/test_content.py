@@ -376,8 +376,18 @@ def test_a_table_that_is_wider_than_a_phone_is_read_row_by_row() -> None:
     long = "keeps what was said, and says where it stood when the power went"
     source = f"| What | How | 备注 |\n|---|---|---|\n| A job | {long} | 好 |\n| A card | as it was | |\n\nAfter."
     shown = render_answer(Answer(source, AnswerState.DONE))[0]
-    assert shown.text == (f"What: A job\nHow: {long}\n备注: 好\n------------\nWhat: A card\nHow: as it was\n\nAfter.")
+    assert shown.text == (
+        f"What: A job\nHow: {long}\n备注: 好\n------------\nWhat: A card\nHow: as it was\n备注:\n\nAfter."
+    )
     assert [entity.type for entity in shown.entities] == ["pre"]
+
+
+def test_a_wide_table_that_is_to_be_filled_in_keeps_its_columns() -> None:
+    days = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
+    source = f"| Time | {' | '.join(days)} |\n|{'---|' * 6}\n| 08:00 | | | | | |\n| | | | | | |"
+    shown = render_answer(Answer(source, AnswerState.DONE))[0].text
+    assert [line.rstrip(": ") for line in shown.split("\n")][:6] == ["Time: 08:00", *days]
+    assert shown.count("Friday:") == 2
 
 
 def test_a_table_is_code_in_columns_with_its_addresses() -> None:
