@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +64,20 @@ async def ask(
             start_new_session=True,
             pass_fds=() if descriptor is None else (descriptor,),
         )
+        ended = False
         try:
             async with asyncio.timeout(seconds):
                 answer, errors = await process.communicate(json.dumps(whole).encode())
+            ended = True
         except TimeoutError:
             raise TooSlow("dataset_too_slow", seconds=math.ceil(seconds)) from None
         finally:
-            if process.returncode is None:
-                process.kill()
-                await asyncio.shield(process.wait())
+            if not ended:
+                # It may have died just now.
+                with suppress(ProcessLookupError):
+                    process.kill()
+                # To the end of its pipes: they close after it, and a loop that ends before them says so.
+                await asyncio.shield(process.communicate())
     if process.returncode == -signal.SIGXCPU:
         raise TooSlow("dataset_too_slow", seconds=math.ceil(seconds))
     if process.returncode in _OUT_OF_MEMORY or (process.returncode and b"MemoryError" in errors):

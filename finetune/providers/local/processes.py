@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
@@ -71,8 +72,10 @@ async def run(command: list[str], environment: Mapping[str, str]) -> None:
     try:
         output, errors = await process.communicate()
     except BaseException:
-        process.kill()
-        await process.wait()
+        with suppress(ProcessLookupError):
+            process.kill()
+        # To the end of its pipes: a loop that ends before they are closed says so.
+        await process.communicate()
         raise
     if process.returncode == 0:
         return

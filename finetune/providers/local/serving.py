@@ -204,11 +204,13 @@ def _library() -> str:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Let a server go by closing its standard input; kill it if it does not."""
+    """Let a server go by closing its standard input; kill it if it does not. To the end of its pipes: a loop that ends
+    before they are closed says so.
+    """
     if process.stdin is not None:
         process.stdin.close()
     try:
-        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        await asyncio.wait_for(process.communicate(), STOP_SECONDS)
     except TimeoutError:
         process.kill()
-        await process.wait()
+        await process.communicate()
