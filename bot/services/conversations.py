@@ -142,9 +142,9 @@ class Conversations:
             last = _last(await turns.last_answer(session, talk), answer_id)
             _may(member, await turns.questions(session, last))
             assert last.answer_to is not None
-            # Kept before the person is told, so that a restart goes on, too.
-            rest = await turns.begin(session, talk.id, last.answer_to, last.language)
-        self._going_on[talk.id] = rest
+            # Kept before the person is told, so that a restart goes on, too. Whoever looks for what dead processes left
+            # finds it from its commit on, and must know that it is this one's.
+            self._going_on[talk.id] = await turns.begin(session, talk.id, last.answer_to, last.language)
         self._begin(talk.id, (talk.platform, talk.chat))
 
     async def _quiet(self, place: Place) -> Conversation:
@@ -229,7 +229,8 @@ class Conversations:
         cut, going_on = [], []
         async with self._database.transaction() as session:
             for answer, talk in await turns.owed_in(session, platform, chat):
-                if self._busy(talk.id) or answer.id in self._ending:
+                rest = self._going_on.get(talk.id)
+                if self._busy(talk.id) or answer.id in self._ending or (rest is not None and rest.id == answer.id):
                     continue
                 if answer.state == "answering":
                     await settle_cut_off(session, answer, self._means.rates)

@@ -12,6 +12,7 @@ from storage.clock import now
 from storage.database import Database
 from storage.repositories import (
     buttons,
+    chats,
     conversations,
     datasets,
     jobs,
@@ -156,6 +157,32 @@ async def test_a_notice_is_stored_once_and_begun_once(database: Database) -> Non
     async with database.transaction() as session:
         assert [row.key for row in await outbox.left_sending(session, "web", "room")] == ["k"]
         assert await outbox.due(session, 10) == []
+
+
+async def test_a_chat_that_moved_takes_no_message_numbers_along(database: Database) -> None:
+    await make_job(database, card_message="7", request_message="5")
+    async with database.transaction() as session:
+        for key, kind, state, message, reply_to in (
+            ("edit", "edit", "pending", "7", None),
+            ("sign", "sign", "sending", "5", None),
+            ("push", "push", "pending", None, "5"),
+            ("sent", "push", "sent", "9", "5"),
+        ):
+            row = notice(key)
+            row.kind, row.state, row.message, row.reply_to = kind, state, message, reply_to
+            await outbox.add(session, row)
+        await chats.move(session, "web", "room", "other room")
+    async with database.reading() as session:
+        rows = {row.key: row for row in await session.scalars(select(OutboxRow))}
+        job = (await session.scalars(select(Job))).one()
+    assert {(row.chat, row.message, row.reply_to) for row in rows.values()} == {("other room", None, None)}
+    assert {key: row.state for key, row in rows.items()} == {
+        "edit": "withdrawn",
+        "sign": "withdrawn",
+        "push": "pending",
+        "sent": "sent",
+    }
+    assert (job.chat, job.card_message, job.request_message) == ("other room", None, None)
 
 
 async def test_a_notice_in_hand_is_not_given_again(database: Database) -> None:
