@@ -236,6 +236,17 @@ class Layer:
         return gradient + self._norms[0].backward(into.backward(to_mixed, memory.kept[0]), memory.x)
 
 
+def _settle() -> None:
+    """Have the angles' functions chosen while one thread runs.
+
+    MKL chooses a function's kernel at its first call; of threads that make that call together one may get a rough
+    kernel for its share (github.com/pytorch/pytorch/issues/188792), and a training would not come out as another.
+    """
+    few = torch.ones(4)
+    few.cos()
+    few.sin()
+
+
 class Decoder:
     """All layers of a PEFT model, from token ids to states."""
 
@@ -246,6 +257,7 @@ class Decoder:
         self._norm = Norm(base.model.norm)
         self._head = base.lm_head.weight.data
         self._layers = [Layer(module, base.config, name, self.dropout) for module in base.model.layers]
+        _settle()
 
     def refresh(self) -> None:
         """Take over changed adapters."""

@@ -88,6 +88,44 @@ def test_a_pack_gives_the_numbers_of_row_by_row(data_dir: Path, tuned: Tuned, tm
         assert split == pytest.approx(expected, rel=tolerance)
 
 
+# What torch gives to MKL's vector functions (its aten/src/ATen/cpu/vml.h), and from how many elements on to several
+# threads.
+VECTOR_FUNCTIONS = {"acos", "asin", "atan", "cos", "erf", "exp", "expm1", "log", "log10", "log2", "sin", "sqrt", "tanh"}
+GRAIN = 2048
+
+
+def test_no_function_of_the_processor_is_chosen_by_two_threads(tmp_path: Path) -> None:
+    """The first call of each is one thread's: else it may be a rough one there, once in some hundred trainings."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    from finetune.providers.local.model import TunedModel
+    from finetune.providers.local.packing import packs
+
+    first: dict[str, int] = {}
+
+    class Watch(TorchDispatchMode):  # type: ignore[misc]
+        def __torch_dispatch__(self, function, types, arguments=(), keywords=None):  # type: ignore[no-untyped-def]
+            name = function.overloadpacket.__name__.rstrip("_")
+            if name in VECTOR_FUNCTIONS:
+                first.setdefault(name, max(each.numel() for each in arguments if isinstance(each, torch.Tensor)))
+            return function(*arguments, **(keywords or {}))
+
+    shape = {"vocab_size": 90, "hidden_size": 48, "intermediate_size": 80, "num_hidden_layers": 1}
+    heads = {"num_attention_heads": 6, "num_key_value_heads": 2}
+    AutoModelForCausalLM.from_config(LlamaConfig(**shape, **heads)).save_pretrained(tmp_path)
+    row = examples.Example([number % 90 for number in range(1500)], [False] * 4 + [True] * 1496)
+    with Watch():
+        model = TunedModel(tmp_path, rank=4, alpha=16, dropout=0.1, seed=1, dtype=torch.float32)
+        model.begin(1, 1)
+        for pack in packs([row], 4096):
+            model.loss(pack)
+            model.learn(pack, 0.5)
+    assert {"cos", "sin", "log"} <= set(first)
+    assert max(first.values()) < GRAIN, first
+
+
 @pytest.mark.parametrize("family", ["llama", "qwen2"])
 @pytest.mark.parametrize("budget", [4096, 300])
 def test_loss_and_gradients_are_those_of_transformers_and_peft(tmp_path: Path, family: str, budget: int) -> None:
