@@ -292,8 +292,8 @@ class Turn(Table):
     of an answer: answering, done, stopped, interrupted, failed, superseded.
 
     ``message`` shows it; of an answer of several pages the last one, page ``page`` from 0. ``owed``: the chat has not
-    got its last word yet. Answers with the same
-    ``answer_to`` that were not superseded go on from each other.
+    got its last word yet. ``answer_to``: the last question that an answer answers; answers with the same one that were
+    not superseded go on from each other. ``answered_with``: of a question the last one of those answered with it.
     """
 
     __tablename__ = "turns"
@@ -315,6 +315,7 @@ class Turn(Table):
     page: Mapped[int | None]
     owed: Mapped[bool] = mapped_column(default=False)
     answer_to: Mapped[int | None]
+    answered_with: Mapped[int | None]
     prompt_tokens: Mapped[int | None]
     completion_tokens: Mapped[int | None]
     created_at: Mapped[datetime]

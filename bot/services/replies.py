@@ -196,7 +196,7 @@ class Reply:
             if self._answer is not None and not await turns.is_made(session, self._answer.id):
                 return  # another answer was wished for instead
             for turn in self._waiting:
-                await turns.revise(session, turn.id, state="answering")
+                await turns.revise(session, turn.id, state="answering", answered_with=last.id)
             answer = self._answer or await turns.begin(session, self._talk.id, last.id, last.language)
             stop = await self._means.buttons.during(self._t, answer.id, session)
         self._answer = answer

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import Select, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
@@ -226,7 +226,7 @@ async def waiting_in(session: AsyncSession, platform: str, chat: str) -> list[in
 
 
 async def questions(session: AsyncSession, answer: Turn) -> list[Turn]:
-    """What an answer answers: everything that people said between it and the answer before it, oldest first."""
+    """What an answer answers, oldest first: of all that was said since the answer before it what was asked with it."""
     if answer.answer_to is None:
         return []
     before = select(func.max(Turn.id)).where(
@@ -242,6 +242,8 @@ async def questions(session: AsyncSession, answer: Turn) -> list[Turn]:
         Turn.id > earlier,
         Turn.id <= answer.answer_to,
         Turn.state.in_(("answered", "answering")),
+        # What stood between may have been forgotten.
+        or_(Turn.answered_with == answer.answer_to, Turn.answered_with.is_(None)),
     )
     return list(await session.scalars(query.order_by(Turn.id)))
 
@@ -260,13 +262,13 @@ async def forget(session: AsyncSession, person_id: int) -> int:
         .execution_options(synchronize_session=False)
     )
     newest = await session.scalar(select(func.max(Turn.id)))
-    gone = or_(Turn.id.in_(mine), Turn.answer_to.in_(mine))
+    gone = or_(Turn.id.in_(mine), Turn.id.in_(answers_of(person_id)))
     # SQLite would give its number to somebody else's turn: buttons, and an answer under way, would mean that one.
-    nothing = {"person_id": None, "text": "", "model": None, "message": None, "answer_to": None, "owed": False}
+    nothing = dict.fromkeys(("person_id", "model", "message", "answer_to", "answered_with"))
     emptied = await session.execute(
         update(Turn)
         .where(Turn.id == newest, gone)
-        .values(state="superseded", **nothing)
+        .values(state="superseded", text="", owed=False, **nothing)
         .returning(Turn.id)
         .execution_options(synchronize_session=False)
     )
@@ -278,5 +280,12 @@ async def forget(session: AsyncSession, person_id: int) -> int:
 async def said_by(session: AsyncSession, person_id: int) -> list[Turn]:
     """All that a person said and was answered, oldest first."""
     mine = select(Turn.id).where(Turn.person_id == person_id)
-    query = select(Turn).where(or_(Turn.id.in_(mine), Turn.answer_to.in_(mine)))
+    query = select(Turn).where(or_(Turn.id.in_(mine), Turn.id.in_(answers_of(person_id))))
     return list(await session.scalars(query.order_by(Turn.id)))
+
+
+def answers_of(person_id: int) -> Select[int]:
+    """The numbers of all answers to what a person asked, alone or together with others."""
+    asked = select(Turn.id).where(Turn.person_id == person_id)
+    together = select(Turn.answered_with).where(Turn.person_id == person_id, Turn.answered_with.is_not(None))
+    return select(Turn.id).where(or_(Turn.answer_to.in_(asked), Turn.answer_to.in_(together)))

@@ -6,6 +6,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.clock import now
+from storage.repositories import conversations
 from storage.tables import Consent, Conversation, Rating, Review, Suggestion, Turn, Vote
 
 
@@ -101,8 +102,7 @@ async def withdraw(session: AsyncSession, suggestion_id: int, person_id: int) ->
 
 async def forget(session: AsyncSession, person_id: int) -> None:
     """Delete a person's ratings, suggestions, votes and consent, and what was said to answers that will be deleted."""
-    mine = select(Turn.id).where(Turn.person_id == person_id)
-    answers = select(Turn.id).where(Turn.answer_to.in_(mine))
+    answers = conversations.answers_of(person_id)
     gone = select(Suggestion.id).where(or_(Suggestion.person_id == person_id, Suggestion.answer_id.in_(answers)))
     reviewed = or_(Review.suggestion_id.in_(gone), Review.answer_id.in_(answers))
     await session.execute(delete(Review).where(reviewed))

@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from storage.clock import now
 from storage.tables import Alias, Job, TunedModel, Turn
@@ -91,11 +90,8 @@ async def point(session: AsyncSession, model_id: int | None, person_id: int | No
 
 async def users(session: AsyncSession, label: str) -> int:
     """How many people were answered by a model of this label."""
-    asked = aliased(Turn)
-    query = (
-        select(func.count(func.distinct(asked.person_id)))
-        .select_from(Turn)
-        .join(asked, asked.id == Turn.answer_to)
-        .where(Turn.role == "assistant", Turn.model == label)
+    answers = select(Turn.answer_to).where(Turn.role == "assistant", Turn.model == label)
+    query = select(func.count(func.distinct(Turn.person_id))).where(
+        Turn.role == "user", func.coalesce(Turn.answered_with, Turn.id).in_(answers)
     )
     return await session.scalar(query) or 0

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from bot.chat.content import AnswerState
-from bot.chat.places import MessageRef
+from bot.chat.places import MessageRef, PlaceKind
+from bot.services.access import Role
 from bot.services.feedback import Feedback
 from tests.fakes.model import ModelStandIn
 from tests.services.world import World
@@ -264,6 +265,36 @@ async def test_forget_and_export(world: World, model: ModelStandIn) -> None:
     await ann.says("next")
     await world.chats.until(lambda: done(world, 2))
     assert [m["content"] for m in model.requests[-1]["messages"]] == ["next"]
+
+
+async def test_an_answer_to_several_is_given_to_and_forgotten_with_each(world: World, model: ModelStandIn) -> None:
+    ann = await world.owner()
+    ben, carl = await world.joined("ben", Role.USER), await world.joined("carl", Role.USER)
+    for person in (ann, ben, carl):
+        person.chat, person.kind = "team", PlaceKind.GROUP
+    model.hold = asyncio.Event()
+    await ann.says("/ask first")
+    await asyncio.wait_for(model.spoke.wait(), 10)
+    model.words = ["for ", "both"]
+    await ben.says("/ask second")
+    await carl.says("/ask third")
+    await world.chats.until(lambda: world.chats.text().count("One answer at a time") == 2)
+    model.hold.set()
+    await world.chats.until(lambda: done(world, 2))
+    assert model.requests[1]["messages"][-1]["content"].count("\n") == 1
+    ben.chat, carl.chat = "ben alone", "carl alone"
+    ben.kind = carl.kind = PlaceKind.PRIVATE
+    for number, person in enumerate((ben, carl), 1):
+        await person.says("/export_me")
+        await world.chats.until(lambda number=number: world.chats.text().count("2 messages") == number)  # type: ignore[misc]
+        assert "for both" in world.chats.cards()[-1].attachments[0].data.decode()
+    await ben.says("/forget")
+    await world.chats.until(lambda: world.titles("Delete all that you said"))
+    await ben.presses("Delete all of it")
+    await world.chats.until(lambda: world.titles("2 messages were deleted"))
+    await carl.says("/export_me")
+    await world.chats.until(lambda: world.titles("1 message"))
+    assert "for both" not in world.chats.cards()[-1].attachments[0].data.decode()
 
 
 async def test_what_every_message_asks_waits_for_nobody_who_writes(world: World, model: ModelStandIn) -> None:

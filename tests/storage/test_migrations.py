@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import JSON, Boolean, Connection, DateTime, Float, Integer, MetaData, Table, select
 
 from storage.database import Database, alembic_config, upgrade
-from storage.tables import UpdateRow
+from storage.tables import Turn, UpdateRow
 
 AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
@@ -72,4 +72,41 @@ async def test_nothing_is_lost_on_the_way_up(database_url: str, revision: str) -
     assert {name: after[name] for name in before} == before
     async with found.transaction() as session:
         assert list(await session.scalars(select(UpdateRow.chat))) == ["room"], "an open update knows its chat"
+    await found.close()
+
+
+async def test_questions_that_were_answered_together_are_found(database_url: str) -> None:
+    """By what stood between two answers, before it was written down."""
+    found = Database(database_url)
+    turns = (
+        ("user", "answered", None),
+        ("assistant", "done", 1),
+        ("user", "answered", None),
+        ("user", "answered", None),
+        ("assistant", "superseded", 4),
+        ("assistant", "done", 4),
+        ("user", "answered", None),
+        ("assistant", "done", 4),
+        ("assistant", "done", 7),
+        ("user", "waiting", None),
+    )
+
+    def prepare(connection: Connection) -> None:
+        upgrade(connection, "0014")
+        known = {table.name: table for table in tables(connection)}
+        talk = {"id": 1, "platform": "web", "chat": "room", "thread": "", "kind": "group"}
+        columns = known["conversations"].columns
+        talk |= {each.name: value(each) for each in columns if not each.nullable and each.name not in talk}
+        connection.execute(known["conversations"].insert().values(talk))
+        for number, (role, state, answer_to) in enumerate(turns, 1):
+            row = {"id": number, "conversation_id": 1, "role": role, "state": state, "answer_to": answer_to}
+            row |= {"text": "x", "language": "en", "owed": False, "created_at": AT}
+            connection.execute(known["turns"].insert().values(row))
+
+    async with found.connection() as connection:
+        await connection.run_sync(prepare)
+    await found.migrate()
+    async with found.transaction() as session:
+        together = list(await session.scalars(select(Turn.answered_with).order_by(Turn.id)))
+    assert together == [1, None, 4, 4, None, None, 7, None, None, None]
     await found.close()

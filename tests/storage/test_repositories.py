@@ -15,6 +15,7 @@ from storage.repositories import (
     chats,
     conversations,
     datasets,
+    feedback,
     jobs,
     messages,
     models,
@@ -24,7 +25,7 @@ from storage.repositories import (
     updates,
 )
 from storage.repositories.datasets import Content
-from storage.tables import Job, OutboxRow, Turn
+from storage.tables import Job, OutboxRow, Person, Turn
 
 
 def content(source: str = "a" * 64, **values: Any) -> Content:
@@ -279,6 +280,49 @@ async def test_forgetting_takes_question_and_answer(database: Database) -> None:
         assert len(await conversations.said_by(session, person.id)) == 2
         assert await conversations.forget(session, person.id) == 2
         assert await conversations.said_by(session, person.id) == []
+
+
+async def test_an_answer_to_several_people_is_everybodys(database: Database) -> None:
+    """In what each is given, in what is forgotten with whom, and in how many a model answered."""
+    async with database.transaction() as session:
+        ann, ben, eve = [await people.create(session, name, "user", None) for name in ("Ann", "Ben", "Eve")]
+        talk = await conversations.at(session, "web", "room", "", "group")
+
+        async def ask(person: Person, text: str, state: str = "answered") -> Turn:
+            fields = {"person_id": person.id, "language": "en"}
+            return await conversations.add(session, talk.id, "user", text, state, **fields)
+
+        async def answer(text: str, *asked: Turn) -> Turn:
+            for question in asked:
+                await conversations.revise(session, question.id, answered_with=asked[-1].id)
+            fields = {"language": "en", "answer_to": asked[-1].id, "model": "v1"}
+            return await conversations.add(session, talk.id, "assistant", text, "done", **fields)
+
+        await answer("hello", await ask(eve, "hi"))
+        one, two = await ask(ann, "one"), await ask(ben, "two")
+        both = await answer("both", one, two)
+        waits = await ask(eve, "meanwhile")
+        await answer("rest of both", one, two)
+        later = await answer("later", waits)
+        await ask(ann, "not yet", "waiting")
+        for person in (ann, eve):
+            await feedback.rate(session, both.id, person.id, 1, f"press of {person.name}")
+
+        async def given(person: Person) -> list[str]:
+            return [turn.text for turn in await conversations.said_by(session, person.id)]
+
+        assert [turn.text for turn in await conversations.questions(session, both)] == ["one", "two"]
+        assert await given(ann) == ["one", "both", "rest of both", "not yet"]
+        assert await given(ben) == ["two", "both", "rest of both"]
+        assert await given(eve) == ["hi", "hello", "meanwhile", "later"]
+        assert await models.users(session, "v1") == 3
+        await feedback.forget(session, ann.id)
+        assert await conversations.forget(session, ann.id) == 4
+        assert await given(ann) == []
+        assert await given(ben) == ["two"]
+        assert await given(eve) == ["hi", "hello", "meanwhile", "later"]
+        # What was answered with the forgotten is not taken for a part of the next question.
+        assert [turn.text for turn in await conversations.questions(session, later)] == ["meanwhile"]
 
 
 async def test_versions_count_up_and_the_same_bytes_are_one(database: Database) -> None:
