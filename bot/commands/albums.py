@@ -54,10 +54,13 @@ class Albums:
             Action("album.leave_out", Role.TRAINER, self.press_leave_out),
         ]
 
-    async def receive(self, context: Context, event: Message) -> None:
-        """Files came: pictures go into the open set, and captions where there is one."""
+    async def receive(self, context: Context, event: Message) -> list[int]:
+        """Files came: pictures go into the open set, and captions where there is one.
+
+        Returns the datasets that came of files at once and can be trained on.
+        """
         if context.member.role < Role.TRAINER and self._refused_lately(context):
-            return
+            return []
         context.member.must_be(Role.TRAINER)
         pictures = [upload for upload in event.uploads if trainable_name(upload.name)]
         captions = [upload for upload in event.uploads if _is_caption(upload)]
@@ -71,8 +74,7 @@ class Albums:
         if album is not None:
             await self._collect(context, album, [*pictures, *captions])
         # Else they are pictures that a group's people send each other: not ours to comment on.
-        if rest:
-            await self._datasets.receive(context, replace(event, uploads=rest))
+        return await self._datasets.receive(context, replace(event, uploads=rest))
 
     def _refused_lately(self, context: Context) -> bool:
         """Ten pictures at once come as ten messages; one refusal answers them."""

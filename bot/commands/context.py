@@ -31,7 +31,10 @@ class Replies(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One request. ``ref`` is the person's message, or the message whose button was pressed; ``event`` names it."""
+    """One request. ``ref`` is the person's message, or the message whose button was pressed; ``event`` names it.
+
+    ``dataset``: the one that came with a command, as a file above it.
+    """
 
     member: Member
     account: Account
@@ -42,6 +45,7 @@ class Context:
     courier: Courier
     keys: Keys
     replies: Replies
+    dataset: int | None = None
 
     async def content(self, what: Content | Make) -> Content:
         """The content with its buttons kept."""

@@ -71,18 +71,19 @@ class Datasets:
             Action("dataset.original", Role.TRAINER, self.press_original),
         ]
 
-    async def receive(self, context: Context, event: Message) -> None:
-        """Files came: each gets its card."""
+    async def receive(self, context: Context, event: Message) -> list[int]:
+        """Files came: each gets its card. Returns the datasets that they are now, if they can be trained on."""
         context.member.must_be(Role.TRAINER)
         platform = self._platforms[event.place.platform]
+        made: list[int] = []
         for number, upload in enumerate(event.uploads):
             limit = platform.limits.upload_bytes
             if upload.size is not None and upload.size > limit:
                 raise UserError(_too_large(platform), limit=limit // 1_000_000)
             chunks = platform.fetch(upload)
-            await self._take(
-                context, upload.name, chunks, limit, part=f"upload{number}", too_large=_too_large(platform)
-            )
+            part, too_large = f"upload{number}", _too_large(platform)
+            made += await self._take(context, upload.name, chunks, limit, part=part, too_large=too_large)
+        return made
 
     async def _take(
         self,
@@ -93,7 +94,8 @@ class Datasets:
         *,
         part: str,
         too_large: str = "upload_too_large",
-    ) -> None:
+    ) -> list[int]:
+        """Fetch a file and show its card. Returns the dataset that it is now, if it can be trained on."""
         t = context.t
         card = await context.reply(validation.reading(t, name), part=part, passing=True)
         try:
@@ -108,11 +110,15 @@ class Datasets:
             await context.show(card, _problem(t(f"error.{error.key}", **error.fields)))
         else:
             file = File(stored.digest, name)
-            if not await self._images.took(context, card, file):
-                await self._judge(context, card, file)
+            images = await self._images.took(context, card, file)
+            return await self._judge(context, card, file) if images is None else images
+        return []
 
-    async def _judge(self, context: Context, card: MessageRef, file: File) -> None:
-        """Judge a kept file and show its card; then measure it and show what came of that."""
+    async def _judge(self, context: Context, card: MessageRef, file: File) -> list[int]:
+        """Judge a kept file and show its card; then measure it and show what came of that.
+
+        Returns the dataset that it is now, if it can be trained on.
+        """
         t = context.t
         try:
             judged = await self._library.judge(file, context.member)
@@ -123,10 +129,10 @@ class Datasets:
                 await context.show(card, lambda keypad: validation.ambiguous(t, keypad, file.name, readings, kept))
             else:
                 await context.show(card, _problem(t(f"error.{error.code}", **error.fields)))
-            return
+            return []
         except UserError as error:
             await context.show(card, _problem(t(f"error.{error.key}", **error.fields)))
-            return
+            return []
         if judged.held is None:
             facts = validation.Facts(
                 file.name,
@@ -135,8 +141,9 @@ class Datasets:
             )
             await context.show(card, lambda keypad: validation.judged(t, keypad, facts))
             await self._all_findings(context, judged.report, file.name)
-            return
+            return []
         await self.show(context, card, judged.held)
+        return [judged.held.dataset.id] if judged.held.trainable else []
 
     async def _all_findings(self, context: Context, report: Report, name: str) -> None:
         if report.findings_total > validation.SHOWN:

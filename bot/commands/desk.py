@@ -39,7 +39,7 @@ class Desk:
         registry: Registry,
         *,
         talk: Handle,
-        receive: Handle,
+        receive: Callable[[Context, Message], Awaitable[list[int]]],
         redeem: Handle,
         reword: Callable[[Edit], Awaitable[None]],
         missed: Callable[[Context], Awaitable[None]],
@@ -145,12 +145,16 @@ class Desk:
 
     async def _route(self, context: Context, event: Message) -> None:
         group = event.place.kind is PlaceKind.GROUP
+        found = self._registry.find(event.text)
         if event.uploads:
             if group and not event.addressed and context.member.role < Role.TRAINER:
                 return  # files that a group's people send each other are not ours to comment on
-            await self._receive(context, event)
-            return
-        found = self._registry.find(event.text)
+            made = await self._receive(context, event)
+            if found is None:
+                return
+            if found[0] is not None and len(made) < len(event.uploads):
+                raise UserError("file_not_ready", word=found[2])
+            context = replace(context, dataset=made[-1] if made else None)
         if found is not None:
             command, arguments, word = found
             if command is None:

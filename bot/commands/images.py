@@ -38,28 +38,31 @@ class Images:
             Action("images.original", Role.TRAINER, self.press_original),
         ]
 
-    async def took(self, context: Context, card: MessageRef, file: File) -> bool:
-        """Judge a kept file and show it on its card, if its content is that of an image set. False for any other."""
+    async def took(self, context: Context, card: MessageRef, file: File) -> list[int] | None:
+        """Judge a kept file and show it on its card, if its content is that of an image set; None for any other.
+
+        Returns the dataset that it is now, if it can be trained on.
+        """
         t, path = context.t, self._sets.path(file.digest)
         if await asyncio.to_thread(is_picture, path):
             # Not collected by its name: a kind that cannot be trained on, or it came by a link.
             await context.show(card, _problem(t("error.picture_alone")))
-            return True
+            return []
         if not await asyncio.to_thread(looks_like_images, path):
-            return False
+            return None
         await context.show(card, images.reading(t, file.name))
         try:
             judged = await self._sets.judge(file, context.member)
         except DatasetError as error:
             await context.show(card, _problem(problem(t, error)))
-            return True
+            return []
         if judged.held is None:
             await context.show(card, images.judged(t, judged.report, file.name))
             await self.findings(context, judged.report, file.name)
         else:
             await self.show(context, card, judged.held)
         await self.sheets(context, file.name, judged.sheets)
-        return True
+        return [] if judged.held is None else [judged.held.dataset.id]
 
     async def show(self, context: Context, card: MessageRef, held: HeldImages) -> None:
         """A dataset's card in place of another; its contact sheet cannot be in it."""

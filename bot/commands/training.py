@@ -63,7 +63,7 @@ class Trains:
             await self._from_feedback(context)
             return
         wanted = parse(arguments)
-        run = await self._training.plan(wish_of(wanted), context.member)
+        run = await self._training.plan(wish_of(wanted, context.dataset), context.member)
         if wanted.yes and not wanted.dry_run:
             await self._start_now(context, run)
             return

@@ -166,11 +166,11 @@ class Someone:
             Message(event or f"e{ref.id}", self.place, self.account, ref, text, addressed=addressed)
         )
 
-    async def sends(self, name: str, data: bytes) -> None:
-        await self.sends_all({name: data})
+    async def sends(self, name: str, data: bytes, text: str = "") -> None:
+        await self.sends_all({name: data}, text=text)
 
-    async def sends_all(self, files: Mapping[str, bytes], *, addressed: bool = True) -> None:
-        """Several files in one message."""
+    async def sends_all(self, files: Mapping[str, bytes], *, text: str = "", addressed: bool = True) -> None:
+        """Several files in one message, with something written under them."""
         ref = self._ref()
         uploads = []
         for number, (name, data) in enumerate(files.items()):
@@ -178,7 +178,7 @@ class Someone:
             self.platform.world.files[handle] = data
             uploads.append(Upload(handle, name, len(data)))
         await self.platform.hand_over(
-            Message(f"e{ref.id}", self.place, self.account, ref, uploads=tuple(uploads), addressed=addressed)
+            Message(f"e{ref.id}", self.place, self.account, ref, text, tuple(uploads), addressed)
         )
 
     async def presses(self, label: str, *, event: str | None = None) -> Ack | None:

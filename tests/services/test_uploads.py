@@ -52,6 +52,29 @@ async def test_the_same_bytes_twice_are_one_dataset(world: World) -> None:
     assert world.titles("/ds_2") == []
 
 
+async def test_a_command_under_a_file_is_about_that_file(world: World) -> None:
+    ann = await world.owner()
+    await world.uploaded(ann)
+    await ann.sends("other.jsonl", dataset(14))
+    await world.chats.until(lambda: world.titles("is ready as /ds_2"))
+    # It was here before, so it is not the newest.
+    await ann.sends("again.jsonl", dataset(), "/train --epochs 2")
+    await world.chats.until(lambda: world.titles("teller · Standard"))
+    await ann.sends("third.jsonl", dataset(16), "/train 2")
+    await world.chats.until(lambda: world.titles("is ready as /ds_3") and world.titles("other · Standard"))
+
+
+async def test_a_command_under_a_file_that_is_not_ready_is_not_done(world: World) -> None:
+    """Least of all with the dataset before it."""
+    ann = await world.owner()
+    await world.uploaded(ann)
+    await ann.sends("bad.jsonl", (EXAMPLES / "one_error_of_each_kind.jsonl").read_bytes(), "/train --yes")
+    await world.chats.until(lambda: "/train was not done" in world.chats.text())
+    assert world.trainings.started == []
+    await ann.sends("two.jsonl", dataset(14), "what do you think?")
+    await world.chats.until(lambda: world.titles("is ready as /ds_2"))
+
+
 async def test_too_large_is_said_before_the_download(world: World) -> None:
     ann = await world.owner()
     await ann.sends("huge.jsonl", b"x" * 1_000_001)
