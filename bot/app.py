@@ -197,7 +197,7 @@ class App:
 
     def _register(self, core: Core) -> Registry:
         self._general = General(core.access, lambda: self.registry.menu(), lambda text: self.registry.find(text))
-        self._talking = Talking(self._conversations, Feedback(core.database))
+        self._talking = Talking(self._conversations, Feedback(core.database), self._platforms)
         images = Images(core.images, core.sharing)
         self._datasets = Datasets(
             core.library,

@@ -27,7 +27,7 @@ def settings(
     rows = [
         (t("settings.where"), where),
         (t("settings.quiet"), str(chosen.quiet) if chosen.quiet else t("settings.none")),
-        (t("settings.webhook"), chosen.webhook or t("settings.none")),
+        (t("settings.webhook"), _webhook(t, chosen, here)),
     ]
     if last is not None and last.state in ("sent", "failed", "pending"):
         rows.append((t("settings.webhook.last"), t(f"settings.webhook.{last.state}", n=last.attempts)))
@@ -36,6 +36,13 @@ def settings(
         blocks += [Paragraph(t("settings.webhook.secret")), Code(secret)]
     blocks.append(Paragraph(t("settings.how"), Tone.MUTED))
     return Card(t("card.settings"), tuple(blocks), _buttons(t, keypad, chosen, here, person_id), rings=False)
+
+
+def _webhook(t: Translator, chosen: Preferences, here: Place) -> str:
+    if not chosen.webhook:
+        return t("settings.none")
+    # Whoever knows the address may write to it.
+    return chosen.webhook if here.kind is PlaceKind.PRIVATE else t("settings.webhook.hidden")
 
 
 def _buttons(

@@ -135,6 +135,15 @@ class Inviting(Protocol):
 
 
 @runtime_checkable
+class Discreet(Protocol):
+    """A platform that can answer one person alone where others read along."""
+
+    def is_alone(self, ref: MessageRef) -> bool:
+        """Whether a personal answer to this message is seen by nobody but whoever wrote it."""
+        ...
+
+
+@runtime_checkable
 class Signing(Protocol):
     """A platform on which a message can be given a small sign; giving it the same again changes nothing."""
 

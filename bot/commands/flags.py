@@ -26,6 +26,8 @@ _OTHERS: Mapping[str, tuple[str, ...]] = {
     "repeats": REPEATS.flags,
 }
 _SWITCHES = frozenset({"dry-run", "yes"})
+# What would be read as more than one plain word.
+_TO_QUOTE = re.compile(r"[^\w.%+/@-]|^-")
 _MOST_HELD_OUT = 0.5
 _DATASET = re.compile(r"^(?:#|ds_?|/ds_)?(\d{1,12})$", re.IGNORECASE)
 _EPOCHS = re.compile(r"^\d+轮$")
@@ -211,5 +213,12 @@ def canonical(dataset: int, preset: str, values: Mapping[str, float], others: Se
         if name in values:
             parts.append(f"--{parameter.flags[0]} {values[name]:g}")
     for flag, value in others:
-        parts.append(f'--{flag} "{value}"' if " " in value else f"--{flag} {value}")
+        parts.append(f"--{flag} {_quoted(value)}")
     return " ".join(parts)
+
+
+def _quoted(value: str) -> str:
+    if not _TO_QUOTE.search(value):
+        return value
+    mark = "'" if '"' in value else '"'
+    return f"{mark}{value}{mark}"

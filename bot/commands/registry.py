@@ -10,6 +10,7 @@ from bot.chat.content import MenuEntry
 from bot.chat.events import Ack
 from bot.commands.context import Context
 from bot.commands.options import options
+from bot.commands.typing import INVISIBLE, normalise
 from bot.locales import LANGUAGES, translator
 from bot.services.access import Role
 
@@ -17,6 +18,9 @@ Handler = Callable[[Context, str], Awaitable[None]]
 ActionHandler = Callable[[Context, Mapping[str, Any]], Awaitable[Ack | None]]
 
 _COMMAND = re.compile(r"^/([a-zA-Z][a-zA-Z0-9]*(?:_[a-zA-Z0-9]+)*)(?:\s+|$)(.*)$", re.DOTALL)
+
+
+_HEAD = re.compile(rf"^[\s{INVISIBLE}]*(\S*)(\s*)(.*)$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,11 @@ class Registry:
 
         The command is None if there is no such one.
         """
-        match = _COMMAND.match(text.strip())
+        parts = _HEAD.match(text)
+        assert parts is not None  # it fits every text
+        head, between, rest = parts.groups()
+        # Only the command's name is made plain: what is asked stays as it was written.
+        match = _COMMAND.match(normalise(head) + between + rest)
         if match is None:
             return None
         word, rest = match.group(1).lower(), match.group(2).strip()

@@ -8,6 +8,8 @@ from bot.cards import answer
 from bot.chat.content import Attachment, Card, Paragraph, Tone
 from bot.chat.errors import UserError
 from bot.chat.events import Ack, Edit, Message
+from bot.chat.places import PlaceKind
+from bot.chat.platform import Discreet, Platform
 from bot.commands.context import Context
 from bot.commands.registry import Action, Command
 from bot.services.access import Role
@@ -18,9 +20,10 @@ from bot.services.feedback import Feedback
 class Talking:
     """The family's handlers."""
 
-    def __init__(self, conversations: Conversations, feedback: Feedback) -> None:
+    def __init__(self, conversations: Conversations, feedback: Feedback, platforms: Mapping[str, Platform]) -> None:
         self._conversations = conversations
         self._feedback = feedback
+        self._platforms = platforms
 
     def commands(self) -> list[Command]:
         """What people may type."""
@@ -149,7 +152,12 @@ class Talking:
         return None
 
     async def export_me(self, context: Context, arguments: str) -> None:
-        """All that a person said and was answered, as a file."""
+        """All that a person said and was answered, as a file; never where others would read it."""
+        platform = self._platforms[context.place.platform]
+        if context.place.kind is PlaceKind.GROUP and not (
+            isinstance(platform, Discreet) and platform.is_alone(context.ref)
+        ):
+            raise UserError("only_private")
         said = await self._conversations.said_by(context.member)
         rows: list[dict[str, object]] = [
             {"at": turn.created_at.isoformat(), "role": turn.role, "text": turn.text, "model": turn.model}

@@ -136,6 +136,12 @@ def test_nothing_typed_breaks_it(line: str) -> None:
         return
 
 
+@pytest.mark.parametrize("name", ["a,b", "a;b", "its = 3", "-x", 'say "hi"', "它、好", "it's"])
+def test_the_canonical_line_names_it_the_same(name: str) -> None:
+    line = canonical(3, "standard", {}, [("name", name)]).removeprefix("/train ")
+    assert parse(line).name == name
+
+
 @given(st.sampled_from(sorted(presets())), st.integers(1, 10), st.integers(1, 32), st.floats(1e-6, 0.1))
 def test_the_canonical_line_asks_for_the_same_again(preset: str, epochs: int, batch: int, rate: float) -> None:
     rate = float(f"{rate:g}")

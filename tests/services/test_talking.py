@@ -281,6 +281,9 @@ async def test_an_answer_to_several_is_given_to_and_forgotten_with_each(world: W
     await world.chats.until(lambda: world.chats.text().count("One answer at a time") == 2)
     model.hold.set()
     await world.chats.until(lambda: done(world, 2))
+    await ben.says("/export_me")
+    await world.chats.until(lambda: "Not in a group" in world.chats.text())
+    assert not any(card.attachments for card in world.chats.cards())
     assert model.requests[1]["messages"][-1]["content"].count("\n") == 1
     ben.chat, carl.chat = "ben alone", "carl alone"
     ben.kind = carl.kind = PlaceKind.PRIVATE

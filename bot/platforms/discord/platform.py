@@ -23,7 +23,7 @@ from bot.platforms.discord.redaction import hide, safe_logger
 from bot.platforms.discord.rest import Json, Rest
 from bot.platforms.discord.roles import Roles
 from bot.platforms.discord.traffic import Traffic
-from bot.platforms.discord.updates import NAME, Me
+from bot.platforms.discord.updates import NAME, Me, command_of
 
 log = safe_logger(__name__)
 
@@ -151,6 +151,10 @@ class DiscordPlatform:
     async def edit(self, ref: MessageRef, content: Content) -> None:
         """Replace what a message shows; its files stay."""
         await self._outgoing.edit(ref, content)
+
+    def is_alone(self, ref: MessageRef) -> bool:
+        """An answer to a slash command is; one to what was written for all to see is not."""
+        return command_of(ref) is not None
 
     def measure(self, text: str) -> Extent:
         """The room that a page takes in a message."""
