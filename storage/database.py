@@ -10,7 +10,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -101,6 +101,26 @@ def database_url(value: str) -> URL:
     raise ValueError(url.drivername)
 
 
+class _Ending(sqlite3.Connection):
+    """A connection that leaves no transaction behind when it is closed.
+
+    A cancelled statement's traceback may hold a cursor, and SQLite keeps a closed connection alive for a cursor: with
+    its transaction, and so with everybody's lock for writing.
+    """
+
+    def close(self) -> None:
+        with suppress(sqlite3.ProgrammingError):  # it is closed already
+            if self.in_transaction:
+                self.rollback()
+        super().close()
+
+
+def _sqlite_engine(url: URL, *, reads: bool = False, **pool: Any) -> AsyncEngine:
+    engine = create_async_engine(url, hide_parameters=True, connect_args={"factory": _Ending}, **pool)
+    _tune_sqlite(engine, reads=reads)
+    return engine
+
+
 def _tune_sqlite(engine: AsyncEngine, *, reads: bool = False) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def connected(connection: Any, _record: object) -> None:
@@ -189,8 +209,7 @@ class Database:
         self._open: WeakSet[Any] = WeakSet()
         # Parameters are people's words: they must not stand in an error that is logged.
         if self.is_sqlite:
-            self._engine = self._whole = create_async_engine(self.url, hide_parameters=True)
-            _tune_sqlite(self._engine)
+            self._engine = self._whole = _sqlite_engine(self.url)
         else:
             kept = min(_KEPT, connections)
             self._engine = create_async_engine(
@@ -212,8 +231,7 @@ class Database:
         self._readers = self._engine
         if self.is_sqlite:
             # Each has a thread, which is made once.
-            self._readers = create_async_engine(self.url, hide_parameters=True, pool_size=_READERS, max_overflow=0)
-            _tune_sqlite(self._readers, reads=True)
+            self._readers = _sqlite_engine(self.url, reads=True, pool_size=_READERS, max_overflow=0)
         # SQLite lets one transaction write at a time, and whoever finds it busy looks again at random: with many at
         # once somebody waits for ever. Taking turns is fair, and quicker.
         self._line = Line() if self.is_sqlite else None

@@ -1,6 +1,7 @@
 """Transactions, migrations and the things that two databases do differently."""
 
 import asyncio
+import random
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -297,4 +298,27 @@ async def test_the_second_revision_with_rows_is_brought_up(database_url: str) ->
         assert [(version.number, version.sheets) for version in await datasets.versions(session, 7)] == [(1, None)]
         album = await albums.open_album(session, "1:web:room:", 1)
         await albums.close(session, album, dataset.id)
+    await found.close()
+
+
+async def test_writers_that_are_cancelled_leave_the_file_to_others(tmp_path: Path) -> None:
+    """At whatever point: a machine that stops for a moment cancels what had a time limit."""
+    found = Database(f"sqlite:///{tmp_path / 'bot.db'}")
+    await found.migrate()
+    chance = random.Random(11)  # noqa: S311 - moments, not secrets
+
+    async def write() -> None:
+        async with found.transaction() as session:
+            await session.execute(text("UPDATE settings SET value = value WHERE name = 'x'"))
+            await session.execute(text("SELECT count(*) FROM people"))
+
+    for _ in range(300):
+        writers = [asyncio.create_task(write()) for _ in range(3)]
+        for _ in range(chance.randrange(40)):
+            await asyncio.sleep(0)
+        for writer in writers:
+            if chance.random() < 0.6:
+                writer.cancel()
+        await asyncio.wait(writers)
+        await asyncio.wait_for(write(), 10)
     await found.close()
