@@ -18,8 +18,6 @@ Handler = Callable[[Context, str], Awaitable[None]]
 ActionHandler = Callable[[Context, Mapping[str, Any]], Awaitable[Ack | None]]
 
 _COMMAND = re.compile(r"^/([a-zA-Z][a-zA-Z0-9]*(?:_[a-zA-Z0-9]+)*)(?:\s+|$)(.*)$", re.DOTALL)
-
-
 _HEAD = re.compile(rf"^[\s{INVISIBLE}]*(\S*)(\s*)(.*)$", re.DOTALL)
 
 

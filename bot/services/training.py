@@ -36,6 +36,8 @@ class Queue:
 
 
 NOBODY = Queue(0)
+# Characters of a row; a preview shows the first few thousand.
+_LONGEST_PREVIEWED = 100_000
 
 
 class Training:
@@ -282,7 +284,8 @@ class Training:
     async def pieces(self, messages: Sequence[Mapping[str, str]]) -> Sequence[Piece] | None:
         """A row as the first provider's first base will read it; None where nobody can tell."""
         provider = next(iter(self.providers.values()))
-        if not isinstance(provider, Template):
+        # The tokenizer holds up everybody while it reads; of such a row nobody sees more than the beginning.
+        if not isinstance(provider, Template) or sum(len(each["content"]) for each in messages) > _LONGEST_PREVIEWED:
             return None
         base = provider.bases[0]
         limit = int(resolve(DEFAULT_PRESET, base.recommended, {}).values.max_tokens)

@@ -94,6 +94,14 @@ async def test_a_private_place_is_chosen_in_private_only(world: World) -> None:
     await settings(world, group, "webhook https://example.org", "This is chosen in a private chat")
 
 
+async def test_a_webhooks_address_is_not_shown_in_a_group(world: World, receiver: Receiver) -> None:
+    ann = await world.owner()
+    await settings(world, ann, f"webhook {receiver.address}", "whsec_")
+    ann.chat, ann.kind = "team", PlaceKind.GROUP
+    await settings(world, ann, "", "set, shown in private only")
+    assert receiver.address not in repr(world.chats.cards()[-1])
+
+
 async def test_a_webhook_gets_a_signed_post_until_it_takes_it(
     world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

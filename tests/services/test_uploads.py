@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat.errors import PlatformError, Refused, Throttled, Unavailable, Unconfirmed, Vanished
+from finetune.providers.local import LocalProvider
 from tests.services.world import World, dataset
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -133,6 +134,19 @@ async def test_preview_turns_its_pages_in_place(world: World) -> None:
     await world.chats.until(lambda: world.titles("example 2 of 12"))
     assert len(world.chats.messages) == count
     assert "road number 1" in world.chats.text()
+
+
+@pytest.mark.local
+async def test_a_huge_row_is_previewed_without_its_tokens(world: World, tmp_path: Path) -> None:
+    """They take a tokenizer seconds in which nobody else is answered."""
+    assert world.app is not None
+    training = world.app.core.training
+    training.providers = {"local": LocalProvider(tmp_path)}
+    question = {"role": "user", "content": "Should I?"}
+    usual = await training.pieces([question, {"role": "assistant", "content": "Wait."}])
+    assert usual is not None
+    assert "Wait." in "".join(piece.text for piece in usual)
+    assert await training.pieces([question, {"role": "assistant", "content": "Wait. " * 100_000}]) is None
 
 
 async def test_delete_asks_first_and_tells_what_depends_on_it(world: World) -> None:

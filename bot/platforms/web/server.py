@@ -5,6 +5,7 @@ import logging
 from aiohttp import web
 
 from bot.platforms.web.assets import Assets
+from bot.platforms.web.frames import LONGEST_TEXT
 from bot.platforms.web.guard import TOKEN, VISITOR, AccessLog, Guard, csrf_token, language
 from bot.platforms.web.ports import Probes, Reports
 from bot.platforms.web.sessions import Sessions
@@ -103,6 +104,7 @@ class Server:
             # Keeps what two people on one browser have not sent yet apart.
             "account": visitor.account,
             "maxUploadBytes": self._max_upload_bytes,
+            "longestText": LONGEST_TEXT,
         }
         return self._assets.shell("chat", visitor.language or language(request), config)
 

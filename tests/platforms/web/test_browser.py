@@ -50,6 +50,18 @@ async def test_a_message_and_its_echo(page: Page, bot: EchoBot) -> None:
     assert bot.texts == ["hello\nworld"]
 
 
+async def test_what_is_far_too_long_is_refused_here_and_holds_up_nothing(page: Page, bot: EchoBot) -> None:
+    await say(page, "x" * 300_000)
+    refused = page.locator("#pending .error")
+    await expect(refused).to_contain_text("20000")
+    await page.reload()
+    await expect(refused).to_contain_text("20000")
+    await say(page, "short")
+    await expect(page.locator("#timeline")).to_contain_text("echo short")
+    await refused.get_by_role("button", name="Discard").click()
+    await expect(refused).to_have_count(0)
+
+
 async def test_an_answer_streams_into_one_message(page: Page, bot: EchoBot) -> None:
     bot.go_on.clear()
     await say(page, "stream The **old** river\n\n- knows")

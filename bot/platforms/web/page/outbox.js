@@ -1,4 +1,5 @@
 // What the person wrote and the server has not yet confirmed. Survives a reload of this tab.
+import { config } from "./config.js";
 import { $, el, uuid } from "./dom.js";
 import { keep, recall } from "./storage.js";
 import { t } from "./strings.js";
@@ -43,6 +44,12 @@ export class Outbox {
   }
 
   #send(item) {
+    // The server cuts the line at a frame that is far too long, and the page would send it again with the next one.
+    if (item.text.length > config.longestText) {
+      item.error = t("web.message.too_long", { limit: config.longestText });
+      this.#save();
+      return;
+    }
     const frame = { send: item.text, id: item.id };
     if (item.silent) frame.silent = true;
     this.#connection.send(frame);
